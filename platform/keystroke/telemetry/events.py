@@ -1,0 +1,169 @@
+"""The catalogue: every event of the platform. A docstring is the sentence, in braces its fields.
+
+Levels: `debug` happens once per run or request, `info` once per process or incident, `warning` costs time and mends
+itself, `error` needs a person. Times in fields are seconds, sizes MiB, as their names say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from keystroke.telemetry.event import Event, Level
+
+# --- Runs ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted(Event):
+    """Run {run_id} of {workflow} was created by {trigger}."""
+
+    level: ClassVar[Level] = "debug"
+    run_id: str
+    workflow: str
+    trigger: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunClaimed(Event):
+    """Claimed {run_id}, attempt {attempt}, of {workflow}."""
+
+    level: ClassVar[Level] = "debug"
+    run_id: str
+    attempt: int
+    workflow: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished(Event):
+    """Attempt {attempt} of {run_id}, of {workflow}, ended: {status}."""
+
+    level: ClassVar[Level] = "debug"
+    run_id: str
+    attempt: int
+    workflow: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseWasLost(Event):
+    """Attempt {attempt} of {run_id} no longer holds the run; what it still writes is refused."""
+
+    level: ClassVar[Level] = "warning"
+    run_id: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecovered(Event):
+    """Run {run_id} lost its worker and is now {status}."""
+
+    level: ClassVar[Level] = "warning"
+    run_id: str
+    status: str
+
+
+# --- Workers ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRegistered(Event):
+    """Worker {worker_id} serves {queues} of project {project} with {concurrency} children."""
+
+    worker_id: str
+    project: str
+    queues: str
+    concurrency: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerDraining(Event):
+    """Worker {worker_id} drains: no new runs, {running} still running, {grace_seconds} s for them to end."""
+
+    worker_id: str
+    running: int
+    grace_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerDrained(Event):
+    """Worker {worker_id} has drained; {handed_back} runs were handed back."""
+
+    worker_id: str
+    handed_back: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerDeclaredDead(Event):
+    """Worker {worker_id} was declared dead by others; it interrupts its attempts and registers anew."""
+
+    level: ClassVar[Level] = "warning"
+    worker_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChildLost(Event):
+    """Child {pid} of worker {worker_id} died ({how}) while it executed {run_id}."""
+
+    level: ClassVar[Level] = "warning"
+    worker_id: str
+    pid: int
+    how: str
+    run_id: str
+
+
+# --- What everything stands on ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerAway(Event):
+    """The broker does not answer ({why}); work goes on from the database, starts a second later than usual."""
+
+    level: ClassVar[Level] = "warning"
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerBack(Event):
+    """The broker answers again after {away_seconds} s."""
+
+    away_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseAway(Event):
+    """The database does not answer ({why}); waiting for it."""
+
+    level: ClassVar[Level] = "error"
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseBack(Event):
+    """The database answers again after {away_seconds} s."""
+
+    away_seconds: float
+
+
+# --- The API ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RequestServed(Event):
+    """{method} {path} was answered with {status} in {milliseconds} ms."""
+
+    level: ClassVar[Level] = "debug"
+    method: str
+    path: str
+    status: int
+    milliseconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFailed(Event):
+    """{method} {path} failed unexpectedly; the caller was told {status}."""
+
+    level: ClassVar[Level] = "error"
+    method: str
+    path: str
+    status: int
