@@ -1,0 +1,1 @@
+"""The nouns of the trade and their rules: plain Python, no I/O, no framework."""

@@ -1,0 +1,37 @@
+"""Who did it, and what started a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+ActorType = Literal["user", "api_key", "trigger", "workflow", "system"]
+TriggerType = Literal["api", "cli", "webhook", "schedule", "poll", "workflow_tool", "replay"]
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Whoever starts, cancels or changes something: kind, id and a name that people recognise."""
+
+    type: ActorType
+    id: str
+    name: str
+
+
+#: The person at a machine that has no API keys yet.
+LOCAL_OWNER = Actor("user", "local", "local owner")
+#: The platform itself: recovery, retention, waking.
+SYSTEM = Actor("system", "keystroke", "Keystroke")
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """What started a run: `label` reads well, `value` is the raw value, `payload` what came with it."""
+
+    type: TriggerType
+    label: str
+    value: str | None = None
+    id: str | None = None
+    payload: Any = None
+    fired_at: datetime | None = None

@@ -1,0 +1,47 @@
+"""How an attempt ended: user code ends in exactly one of these values, and one place turns it into rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from keystroke.domain.failure import Failure
+from keystroke.domain.states import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The function returned; `output` is its validated JSON value."""
+
+    output: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The function failed. `counts` is False for failures that no further attempt could mend (invalid input)."""
+
+    failure: Failure
+    reason: Reason
+    counts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Suspended:
+    """The function waits; `reason` says for what, `delay` for how long from now (None: until woken)."""
+
+    reason: Reason
+    delay: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Canceled:
+    """A cancel was requested, and the code has let go."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandedBack:
+    """The worker drains; another attempt goes on from the recorded steps."""
+
+
+Outcome = Completed | Failed | Suspended | Canceled | HandedBack

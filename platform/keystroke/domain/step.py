@@ -1,0 +1,78 @@
+"""A step: one recorded call inside a run, and what identifies it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from keystroke.clock import rfc3339
+
+
+class StepKind(StrEnum):
+    """What kind of call a step records."""
+
+    ACTION = "action"
+    SLEEP = "sleep"
+    HOOK = "hook"
+    WORKFLOW = "workflow"
+    TRANSFORM = "transform"
+
+
+class StepStatus(StrEnum):
+    """Where a step is; `success` and `failed` are final and never written again."""
+
+    RUNNING = "running"
+    SUCCESS = "success"
+    FAILED = "failed"
+    RETRYING = "retrying"
+
+
+@dataclass(frozen=True, slots=True)
+class StepTry:
+    """One try of a step that failed and was made again."""
+
+    number: int
+    error: dict[str, Any]
+    started_at: datetime
+    finished_at: datetime
+
+    def as_json(self) -> dict[str, Any]:
+        """`{number, error, started_at, finished_at}`."""
+        return {
+            "number": self.number, "error": self.error,
+            "started_at": rfc3339(self.started_at), "finished_at": rfc3339(self.finished_at),
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step on record. `identity` is branch, key and occurrence (`1/store#0`); `attempt` counts its tries.
+
+    `output` and `input` are JSON values with secrets sealed (`domain.secrets`); `tries` are the failed ones.
+    """
+
+    identity: str
+    key: str
+    name: str
+    kind: StepKind
+    status: StepStatus
+    attempt: int
+    digest: str
+    started_at: datetime
+    finished_at: datetime | None = None
+    input: Any = None
+    output: Any = None
+    error: dict[str, Any] | None = None
+    child_run_id: str | None = None
+    copied_from: str | None = None
+    tries: tuple[StepTry, ...] = ()
+    due_at: datetime | None = None
+    now: datetime | None = None
+
+
+def identity(branch: str, key: str, occurrence: int) -> str:
+    """`research#0` in the root branch, `1/store#0` in a branch."""
+    call = f"{key}#{occurrence}"
+    return f"{branch}/{call}" if branch else call

@@ -1,0 +1,67 @@
+"""Statements written once for SQLite and PostgreSQL.
+
+`:name` is a parameter, and these words stand for what the two databases write differently:
+
+    {now}          the database's clock in microseconds since 1970, the one clock of all decisions
+    {for_share}    lock the row against writers until the transaction ends (SQLite: the write transaction is the lock)
+    {for_update}   lock the row for writing
+    {skip_locked}  and pass over rows that somebody else has locked
+    {in:name}      is one of the values of the list parameter `name`
+    {not_in:name}  is none of them
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import Final, Literal
+
+Backend = Literal["sqlite", "postgresql"]
+
+#: A sub-select, so that it is evaluated once per statement and may be compared with an indexed column.
+NOW: Final = "(select keystroke_now())"
+_WORDS: Final[dict[Backend, dict[str, str]]] = {
+    "sqlite": {"now": NOW, "for_share": "", "for_update": "", "skip_locked": ""},
+    "postgresql": {
+        "now": NOW, "for_share": "for share", "for_update": "for update", "skip_locked": "skip locked",
+    },
+}  # fmt: skip
+_LISTS: Final[dict[Backend, dict[str, str]]] = {
+    "sqlite": {
+        "in": "in (select value from json_each(:{0}))", "not_in": "not in (select value from json_each(:{0}))",
+    },
+    "postgresql": {"in": "= any(:{0})", "not_in": "<> all(:{0})"},
+}  # fmt: skip
+_LIST: Final = re.compile(r"\{(in|not_in):(\w+)\}")
+_WORD: Final = re.compile(r"\{(\w+)\}")
+_PARAMETER: Final = re.compile(r"(?<![:\w]):([a-z_]\w*)")
+
+
+class Sql:
+    """One statement; `for_backend` gives its text for the driver."""
+
+    def __init__(self, text: str) -> None:
+        """Keep the text as written; it is rendered at its first use."""
+        self.text = text
+
+    def __repr__(self) -> str:
+        """The text as written."""
+        return f"Sql({self.text!r})"
+
+    def for_backend(self, backend: Backend) -> str:
+        """The text that the backend's driver takes."""
+        return self._postgresql if backend == "postgresql" else self._sqlite
+
+    @cached_property
+    def _sqlite(self) -> str:
+        return self._with_words("sqlite")
+
+    @cached_property
+    def _postgresql(self) -> str:
+        text = self._with_words("postgresql").replace("%", "%%")
+        return _PARAMETER.sub(r"%(\1)s", text)
+
+    def _with_words(self, backend: Backend) -> str:
+        lists, words = _LISTS[backend], _WORDS[backend]
+        text = _LIST.sub(lambda match: lists[match[1]].format(match[2]), self.text)
+        return _WORD.sub(lambda match: words[match[1]], text)
