@@ -31,7 +31,9 @@ def configure_logging(settings: Settings, component: str, stream: TextIO | None 
     """
     stream = stream or sys.stderr
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(_formatter(component, _wants_json(settings.log_format, stream), colors=stream.isatty()))
+    handler.setFormatter(
+        _formatter(component, _wants_json(settings.log_format, stream), colors=stream.isatty())
+    )
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -58,7 +60,10 @@ def _formatter(component: str, as_json: bool, *, colors: bool) -> logging.Format
     else:
         # Not the tracebacks of rich: they show local variables, and with them secrets.
         plain = structlog.dev.plain_traceback
-        last = [_shorten, structlog.dev.ConsoleRenderer(colors=colors, sort_keys=False, exception_formatter=plain)]
+        last = [
+            _shorten,
+            structlog.dev.ConsoleRenderer(colors=colors, sort_keys=False, exception_formatter=plain),
+        ]
     return structlog.stdlib.ProcessorFormatter(processors=[_describe, name_component, *last])
 
 

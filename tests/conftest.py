@@ -1,0 +1,5 @@
+"""What every test may ask for; the fixtures themselves live in `support`."""
+
+from __future__ import annotations
+
+pytest_plugins = ["support.servers", "support.databases", "support.processes"]
