@@ -205,9 +205,8 @@ def _sqlite_setup(synchronous: str, offset: int) -> Any:
 
 def _postgresql_setup(offset: int) -> Any:
     def connected(connection: psycopg.Connection[Any], _record: Any) -> None:
-        connection.autocommit = True
+        connection.autocommit = True  # transactions are begun and ended by `_begun`, in so many words
         connection.execute("select set_config('keystroke.clock_offset', %s, false)", (str(offset),))
-        connection.autocommit = False
 
     return connected
 

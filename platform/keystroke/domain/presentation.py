@@ -1,0 +1,130 @@
+"""The run record as JSON: one shape everywhere, in HTTP answers, on the command line and in exports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from keystroke.clock import rfc3339
+from keystroke.domain.actor import Actor, Trigger
+from keystroke.domain.run import Attempt, Run, TimelineEntry
+from keystroke.domain.secrets import redact
+from keystroke.domain.step import Step
+from keystroke.domain.trace import LogLine, Span
+from keystroke.domain.usage import UsageItem, plain, total_cost
+
+Json = dict[str, Any]
+
+
+def run_json(run: Run, hidden: frozenset[str]) -> Json:
+    """The record of a run; values under the keys in `hidden` (lower case), and sealed ones, are redacted."""
+    return {
+        "id": run.id, "kind": run.kind, "workflow": run.workflow, "workflow_name": run.workflow_name,
+        "project": run.project, "organization": run.organization, "status": run.status,
+        "status_reason": run.status_reason, "trigger": trigger_json(run.trigger, hidden), "actor": actor_json(run.actor),
+        "input": redact(run.input, hidden), "output": redact(run.output, hidden), "error": run.error,
+        "created_at": rfc3339(run.created_at), "queued_at": rfc3339(run.queued_at),
+        "started_at": rfc3339(run.started_at), "finished_at": rfc3339(run.finished_at),
+        "duration_ms": milliseconds(run.started_at, run.finished_at),
+        "queue_ms": milliseconds(run.queued_at, run.started_at),
+        "attempt": run.attempt, "failures": run.failures, "recoveries": run.recoveries, "usage": usage_json(run),
+        "progress": _progress_json(run), "tags": run.tags, "step_count": run.step_count,
+        "parent_run_id": run.parent_run_id, "root_run_id": run.root_run_id, "replay_of": run.replay_of,
+        "deployment": run.deployment, "cancel_requested_at": rfc3339(run.cancel_requested_at),
+        "idempotency_key": run.idempotency_key, "priority": run.priority, "queue": run.queue,
+        "expires_at": rfc3339(run.expires_at), "trace_id": run.trace_id,
+    }  # fmt: skip
+
+
+def summary_json(run: Run, hidden: frozenset[str]) -> Json:
+    """The record as lists show it: without input, output, error and the trigger's payload."""
+    record = run_json(run, hidden)
+    for name in ("input", "output", "error"):
+        del record[name]
+    del record["trigger"]["payload"]
+    return record
+
+
+def actor_json(actor: Actor) -> Json:
+    """`{type, id, name}`."""
+    return {"type": actor.type, "id": actor.id, "name": actor.name}
+
+
+def trigger_json(trigger: Trigger, hidden: frozenset[str]) -> Json:
+    """`{type, label, value, id, payload, fired_at}`."""
+    return {
+        "type": trigger.type, "label": trigger.label, "value": trigger.value, "id": trigger.id,
+        "payload": redact(trigger.payload, hidden), "fired_at": rfc3339(trigger.fired_at),
+    }  # fmt: skip
+
+
+def usage_json(run: Run) -> Json:
+    """`{active_ms, line_items, total_cost, currency, models, services}`, costs as exact decimal texts."""
+    return {
+        "active_ms": run.active_ms, "line_items": [item.as_json() for item in run.usage],
+        "total_cost": plain(total_cost(run.usage)), "currency": run.currency,
+        "models": _names(run.usage, "model"), "services": _names(run.usage, "service"),
+    }  # fmt: skip
+
+
+def step_json(step: Step, hidden: frozenset[str]) -> Json:
+    """The record of a step, with its failed tries."""
+    return {
+        "key": step.key, "identity": step.identity, "name": step.name, "kind": step.kind, "status": step.status,
+        "attempt": step.attempt, "input": redact(step.input, hidden), "output": redact(step.output, hidden),
+        "error": step.error, "started_at": rfc3339(step.started_at), "finished_at": rfc3339(step.finished_at),
+        "duration_ms": milliseconds(step.started_at, step.finished_at), "child_run_id": step.child_run_id,
+        "copied_from": step.copied_from, "tries": [each.as_json() for each in step.tries],
+    }  # fmt: skip
+
+
+def span_json(span: Span, trace_id: str) -> Json:
+    """A span in OpenTelemetry's terms."""
+    return {
+        "trace_id": trace_id, "span_id": span.span_id, "parent_span_id": span.parent_id, "name": span.name,
+        "kind": span.kind, "start": rfc3339(span.start), "end": rfc3339(span.end), "status": span.status,
+        "attributes": span.attributes, "events": list(span.events),
+    }  # fmt: skip
+
+
+def log_json(line: LogLine) -> Json:
+    """A log record in OpenTelemetry's terms, with the step it belongs to."""
+    return {
+        "time": rfc3339(line.at), "severity": line.severity, "body": line.body, "logger": line.logger,
+        "span_id": line.span_id, "step": line.step,
+    }  # fmt: skip
+
+
+def attempt_json(attempt: Attempt) -> Json:
+    """`{number, worker, started_at, ended_at, ended}`."""
+    return {
+        "number": attempt.number, "worker": attempt.worker, "started_at": rfc3339(attempt.started_at),
+        "ended_at": rfc3339(attempt.ended_at), "ended": attempt.ended,
+    }  # fmt: skip
+
+
+def timeline_json(entry: TimelineEntry) -> Json:
+    """`{at, transition, status, reason, attempt, worker, actor}`."""
+    return {
+        "at": rfc3339(entry.at), "transition": entry.transition, "status": entry.status, "reason": entry.reason,
+        "attempt": entry.attempt, "worker": entry.worker, "actor": actor_json(entry.actor),
+    }  # fmt: skip
+
+
+def milliseconds(start: datetime | None, end: datetime | None) -> int | None:
+    """Whole milliseconds between two times, None while one of them is open."""
+    return None if start is None or end is None else round((end - start).total_seconds() * 1000)
+
+
+def _progress_json(run: Run) -> Json | None:
+    if run.progress is None:
+        return None
+    return {
+        "fraction": run.progress.fraction, "message": run.progress.message,
+        "updated_at": rfc3339(run.progress.updated_at),
+    }  # fmt: skip
+
+
+def _names(items: Sequence[UsageItem], kind: str) -> list[str]:
+    return sorted({item.name for item in items if item.kind == kind})

@@ -1,0 +1,43 @@
+"""Cancel a run: at once where it rests, by request where it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keystroke.domain.actor import Actor
+from keystroke.domain.scope import Scope
+from keystroke.domain.states import CANCEL_AT_REST, Reason, Status
+from keystroke.errors import RunEnded
+from keystroke.operations.finish_attempt import default_retention
+from keystroke.settings import Settings
+from keystroke.store import Database, access, cancels, history, runs
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequested:
+    """What the cancel did: `status` after it is canceled, or running while `attempt` on `worker_id` has yet to let go."""
+
+    run_id: str
+    project_id: str
+    status: Status
+    worker_id: str | None
+    attempt: int
+
+
+def cancel_run(database: Database, scope: Scope, run_id: str, actor: Actor, settings: Settings) -> CancelRequested:
+    """Cancel; asking again while a cancel is on its way is harmless. Raises RunNotFound, RunEnded."""
+    with database.transaction() as tx:
+        run = history.get_run(scope, tx, run_id)
+        access.audit(tx, scope.organization_id, actor, "run.cancel", run_id)
+        # A run may begin, suspend or end between two looks at it; each look is a guarded update, and one of them wins.
+        for _ in range(3):
+            moved = runs.move(
+                tx, CANCEL_AT_REST, run_id, actor=actor, reason=Reason.CANCELED_BY_USER, changes=default_retention(settings)
+            )
+            if moved is not None:
+                return CancelRequested(run_id, moved.project_id, moved.status, None, moved.attempt)
+            asked = cancels.request_cancel(tx, run_id, actor)
+            if asked is not None:
+                return CancelRequested(run_id, asked.project_id, Status.RUNNING, asked.worker_id, asked.attempt)
+        run = history.get_run(scope, tx, run_id)
+    raise RunEnded(run_id=run_id, status=run.status)

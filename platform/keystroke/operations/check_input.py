@@ -1,0 +1,95 @@
+"""Check an input against the published JSON Schema, formats asserted, and seal the secrets that the schema names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from email_validator import EmailNotValidError, validate_email
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.exceptions import ValidationError, best_match
+
+from keystroke.box import Box
+from keystroke.domain.manifest import WorkflowManifest
+from keystroke.domain.payload import check_depth
+from keystroke.domain.secrets import sealed
+from keystroke.errors import InvalidInput, PathError
+
+_MOST_ERRORS: Final = 20
+_ASSERTED: Final = ("email", "uuid", "date-time", "date", "time", "uri", "ipv4", "ipv6")
+_formats: Final = FormatChecker(_ASSERTED)
+_compiled: Final[dict[tuple[str, str], Draft202012Validator]] = {}
+_MOST_COMPILED: Final = 500
+
+
+@_formats.checks("email", raises=EmailNotValidError)
+def _is_email(value: object) -> bool:
+    """As Pydantic's EmailStr decides it: the same library, nothing looked up."""
+    if isinstance(value, str):
+        validate_email(value, check_deliverability=False)
+    return True
+
+
+def check_input(workflow: WorkflowManifest, deployment_id: str, value: Any) -> None:
+    """Raise InvalidInput, with the path of everything wrong, unless the value fits the workflow's input schema."""
+    check_depth(value, what="input")
+    validator = _validator(deployment_id, workflow)
+    errors = [_explain(error) for _, error in zip(range(_MOST_ERRORS), validator.iter_errors(value), strict=False)]
+    if errors:
+        raise InvalidInput(what=f"workflow {workflow.slug}", errors=errors)
+
+
+def seal_secrets(workflow: WorkflowManifest, value: Any, box: Box | None) -> Any:
+    """The input with each secret (`writeOnly` in the schema, as Pydantic's SecretStr is) encrypted."""
+    if "writeOnly" not in str(workflow.input_schema):
+        return value
+    if box is None:
+        missing = PathError("$", "holds a secret, which cannot be kept: KEYSTROKE_SECRET_KEY is not set")
+        raise InvalidInput(what=f"workflow {workflow.slug}", errors=[missing])
+    return _sealed(workflow.input_schema, workflow.input_schema, value, box)
+
+
+def _validator(deployment_id: str, workflow: WorkflowManifest) -> Draft202012Validator:
+    """Compiled once per deployment and workflow: a published schema never changes."""
+    key = (deployment_id, workflow.slug)
+    if key not in _compiled:
+        if len(_compiled) >= _MOST_COMPILED:
+            _compiled.clear()
+        _compiled[key] = Draft202012Validator(workflow.input_schema, format_checker=_formats)
+    return _compiled[key]
+
+
+def _explain(error: ValidationError) -> PathError:
+    """The deepest cause of an error, where a choice between schemas failed."""
+    cause = best_match([error]) or error
+    return PathError(cause.json_path, cause.message[:500])
+
+
+def _sealed(root: dict[str, Any], schema: Any, value: Any, box: Box) -> Any:
+    """Walk schema and value together; the value was validated, so shapes agree."""
+    for part in _parts(root, schema):
+        if part.get("writeOnly") and isinstance(value, str):
+            return sealed(box.encrypt(value))
+        if isinstance(value, dict):
+            rest = part.get("additionalProperties")
+            properties = part.get("properties", {})
+            value = {key: _sealed(root, properties.get(key, rest), item, box) for key, item in value.items()}
+        elif isinstance(value, list):
+            prefix, rest = part.get("prefixItems", []), part.get("items")
+            value = [
+                _sealed(root, prefix[at] if at < len(prefix) else rest, item, box) for at, item in enumerate(value)
+            ]
+    return value
+
+
+def _parts(root: dict[str, Any], schema: Any) -> Iterator[dict[str, Any]]:
+    """The schema and all that it refers to or is composed of."""
+    if not isinstance(schema, dict):
+        return
+    yield schema
+    reference = schema.get("$ref", "")
+    if reference.startswith("#/$defs/"):
+        yield from _parts(root, root.get("$defs", {}).get(reference.removeprefix("#/$defs/")))
+    for word in ("allOf", "anyOf", "oneOf"):
+        for part in schema.get(word, []):
+            yield from _parts(root, part)

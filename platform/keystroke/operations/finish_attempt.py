@@ -1,0 +1,108 @@
+"""The end of an attempt: one place turns its outcome into rows, and claims the next run along with it."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+
+from keystroke.crashpoints import crash_point
+from keystroke.domain import states
+from keystroke.domain.actor import SYSTEM
+from keystroke.domain.lease import Claimant, Lease
+from keystroke.domain.outcome import Canceled, Completed, Failed, HandedBack, Outcome, Suspended
+from keystroke.domain.payload import encode_payload
+from keystroke.domain.retry import Backoff
+from keystroke.domain.states import Reason, Status, Transition
+from keystroke.operations.claim_run import claim_in
+from keystroke.settings import Settings
+from keystroke.store import Database, Tx, cancels, runs
+from keystroke.store.runs import Changes, Moved
+
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How the attempt ended by the record. `won` False: it had lost the run before, and changed nothing."""
+
+    won: bool
+    status: Status | None
+    next: Lease | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """The move that an outcome asks for."""
+
+    transition: Transition
+    reason: Reason | None
+    changes: Changes
+
+
+def default_retention(settings: Settings) -> Changes:
+    """What an end without an attempt writes: just how long the run is kept."""
+    return Changes(retention_us=round(settings.retention * 1_000_000))
+
+
+def finish_attempt(
+    database: Database, lease: Lease, outcome: Outcome, active: timedelta, settings: Settings, claimant: Claimant | None
+) -> Finished:
+    """Record the outcome; with a claimant, claim its next run in the same transaction.
+
+    A run that somebody asked to cancel ends `canceled`, whatever its code came to. The claim never costs the finish:
+    should the two fail together, the finish is tried again alone by the caller (`claimant` None).
+    """
+    ending = _ending(lease, outcome, active, settings)
+    crash_point("attempt-ending")
+    with database.transaction() as tx:
+        moved = _end(tx, lease, ending)
+        following = claim_in(tx, claimant) if claimant is not None else None
+    crash_point("attempt-ended")
+    return Finished(moved is not None, moved.status if moved else None, following)
+
+
+def _end(tx: Tx, lease: Lease, ending: _Ending) -> Moved | None:
+    if ending.transition is not states.CANCEL:
+        moved = runs.move(
+            tx, ending.transition, lease.run_id, actor=SYSTEM, attempt=lease.attempt, reason=ending.reason,
+            changes=ending.changes, unless_cancel_requested=True,
+        )  # fmt: skip
+        if moved is not None:
+            return moved
+    # Either the attempt has lost the run, or a cancel was requested: then that is how it ends.
+    actor = cancels.canceling_actor(tx, lease.run_id)
+    changes = replace(ending.changes, failures=0, error=None, error_text=None, output=None)
+    return runs.move(
+        tx, states.CANCEL, lease.run_id, actor=actor, attempt=lease.attempt, reason=Reason.CANCELED_BY_USER, changes=changes
+    )
+
+
+def _ending(lease: Lease, outcome: Outcome, active: timedelta, settings: Settings) -> _Ending:
+    changes = replace(default_retention(settings), active_us=active // _MICROSECOND)
+    match outcome:
+        case Completed(output=output):
+            text = encode_payload(output, what="output", limit=settings.payload_limit)
+            return _Ending(states.COMPLETE, None, replace(changes, output=text))
+        case Failed():
+            return _failing(lease, outcome, changes)
+        case Suspended(reason=reason, delay=delay):
+            rest = None if delay is None else max(delay // _MICROSECOND, 0)
+            return _Ending(states.SLEEP, reason, replace(changes, delay_us=rest))
+        case HandedBack():
+            return _Ending(states.HAND_BACK, Reason.HANDED_BACK, changes)
+        case Canceled():
+            return _Ending(states.CANCEL, Reason.CANCELED_BY_USER, changes)
+
+
+def _failing(lease: Lease, outcome: Failed, changes: Changes) -> _Ending:
+    """Another attempt after a pause while `max_attempts` allows it, else the end."""
+    changes = replace(changes, failures=1)
+    failures = lease.failures + 1
+    if outcome.counts and failures < lease.max_attempts:
+        pause = Backoff(**(lease.retry or {})).pause(failures, random.random())  # noqa: S311 - jitter is no secret
+        return _Ending(states.SLEEP, Reason.RETRY_BACKOFF, replace(changes, delay_us=pause // _MICROSECOND))
+    error = replace(outcome.failure, reason=outcome.reason).as_json()
+    text = encode_payload(error, what="error")
+    return _Ending(states.FAIL, outcome.reason, replace(changes, error=error, error_text=text))

@@ -1,0 +1,21 @@
+"""Write spans and log lines of a run, bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from keystroke.domain.lease import Lease
+from keystroke.domain.trace import LogLine, Span
+from keystroke.settings import Settings
+from keystroke.store import Database, traces
+
+
+def record_trace(
+    database: Database, lease: Lease, spans: Sequence[Span], logs: Sequence[LogLine], settings: Settings
+) -> None:
+    """Append spans and log lines; beyond the cap of a run they are dropped, and one line says so."""
+    with database.transaction() as tx:
+        if spans:
+            traces.add_spans(tx, lease.run_id, spans, settings.trace_cap)
+        if logs:
+            traces.add_logs(tx, lease.run_id, logs, settings.trace_cap)

@@ -1,0 +1,74 @@
+"""Recovery: runs whose child or worker died go back to the queue, within their recovery budget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from keystroke.domain import states
+from keystroke.domain.actor import SYSTEM
+from keystroke.domain.failure import Failure
+from keystroke.domain.payload import encode_payload
+from keystroke.domain.states import Reason, Status
+from keystroke.operations.finish_attempt import default_retention
+from keystroke.settings import Settings
+from keystroke.store import Database, Tx, cancels, fleet, runs
+from keystroke.store.runs import Changes, Moved
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """A run that lost its attempt, and where it went: wake its queue when it is `queued` again."""
+
+    run_id: str
+    project_id: str
+    queue: str
+    status: Status
+
+
+def recover_attempt(database: Database, run_id: str, attempt: int, settings: Settings) -> Recovered | None:
+    """Take a run from an attempt that died; None when the attempt no longer had it."""
+    with database.transaction() as tx:
+        return _recover(tx, run_id, attempt, settings)
+
+
+def recover_dead_workers(database: Database, settings: Settings) -> list[Recovered]:
+    """Declare silent workers dead and recover what they ran, each run in a transaction of its own.
+
+    Call it only after one's own rounds have succeeded without a gap for `dead_after`: when the database was away, everybody
+    was silent.
+    """
+    with database.transaction() as tx:
+        fleet.declare_dead(tx, round(settings.dead_after * 1_000_000))
+        orphaned = fleet.orphaned(tx)
+    recovered = (recover_attempt(database, run_id, attempt, settings) for run_id, attempt in orphaned)
+    return [each for each in recovered if each is not None]
+
+
+def _recover(tx: Tx, run_id: str, attempt: int, settings: Settings) -> Recovered | None:
+    """Whoever asked to cancel is served first, then the budget decides."""
+    held = runs.lock(tx, run_id, attempt)
+    if held is None:
+        return None
+    lost = replace(default_retention(settings), recoveries=1)
+    if held.cancel_requested:
+        moved = runs.move(
+            tx, states.CANCEL, run_id, actor=cancels.canceling_actor(tx, run_id), attempt=attempt,
+            reason=Reason.CANCELED_BY_USER, changes=default_retention(settings),
+        )  # fmt: skip
+    elif held.recoveries < settings.recovery_budget:
+        moved = runs.move(tx, states.RECOVER, run_id, actor=SYSTEM, attempt=attempt, reason=Reason.WORKER_LOST, changes=lost)
+    else:
+        moved = _give_up(tx, run_id, attempt, held.recoveries + 1, lost)
+    return None if moved is None else Recovered(run_id, moved.project_id, moved.queue, moved.status)
+
+
+def _give_up(tx: Tx, run_id: str, attempt: int, losses: int, lost: Changes) -> Moved | None:
+    message = (
+        f"{losses} attempts of this run were lost with their worker. Something in it kills the process that runs it: look for "
+        "exhausted memory, a crash in native code, or os._exit."
+    )
+    error = Failure("WorkerLost", message, reason=Reason.WORKER_LOST).as_json()
+    changes = replace(lost, error=error, error_text=encode_payload(error, what="error"))
+    return runs.move(
+        tx, states.GIVE_UP, run_id, actor=SYSTEM, attempt=attempt, reason=Reason.WORKER_LOST, changes=changes
+    )

@@ -1,0 +1,25 @@
+"""Retention: what is over goes, a little at a time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from keystroke.clock import from_micros
+from keystroke.settings import Settings
+from keystroke.store import Database, expiry, fleet, idempotency
+from keystroke.store import partitions as trace_partitions
+
+
+def delete_expired(database: Database, limit: int = 1000) -> int:
+    """Delete at most `limit` runs that have expired with all they own, expired keys, and workers long gone; how many runs."""
+    with database.transaction() as tx:
+        idempotency.delete_expired(tx)
+        fleet.forget_old(tx, timedelta(days=7) // timedelta(microseconds=1))
+        return expiry.delete_runs(tx, limit)
+
+
+def ensure_partitions(database: Database, settings: Settings) -> None:
+    """Make the coming days' partitions of spans and logs, and drop the days that retention is done with."""
+    with database.transaction() as tx:
+        trace_partitions.ensure_partitions(tx)
+        trace_partitions.drop_old_partitions(tx, from_micros(expiry.now(tx)) - timedelta(seconds=settings.retention))

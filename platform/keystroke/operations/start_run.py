@@ -1,0 +1,154 @@
+"""Start runs: validate, take the idempotency key, insert. Acknowledged means committed."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from keystroke import ids
+from keystroke.box import Box
+from keystroke.clock import rfc3339
+from keystroke.crashpoints import crash_point
+from keystroke.domain.actor import Actor, Trigger
+from keystroke.domain.manifest import WorkflowManifest
+from keystroke.domain.payload import digest, encode_payload
+from keystroke.domain.scope import Scope
+from keystroke.domain.states import Status
+from keystroke.domain.traceparent import parse_traceparent
+from keystroke.errors import IdempotencyConflict, KeystrokeError
+from keystroke.operations.check_input import check_input, seal_secrets
+from keystroke.settings import Settings
+from keystroke.store import Database, Tx, deployments, history, idempotency, runs
+from keystroke.store.access import Project
+
+
+@dataclass(frozen=True, slots=True)
+class StartRequest:
+    """A wish to start a run. `input` is the JSON value as given; `priority` None is the workflow's own."""
+
+    workflow: str
+    input: Any
+    trigger: Trigger
+    actor: Actor
+    tags: dict[str, str] = field(default_factory=dict)
+    priority: int | None = None
+    run_at: datetime | None = None
+    idempotency_key: str | None = None
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StartedRun:
+    """A run that is committed. `created` is False when the idempotency key pointed to an earlier start.
+
+    Wake a worker of `project_id` and `queue` when it was created and is `due`.
+    """
+
+    run_id: str
+    status: Status
+    project_id: str
+    queue: str
+    created: bool
+    due: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A request that may be inserted: its workflow, and its payloads as they are recorded."""
+
+    request: StartRequest
+    workflow: WorkflowManifest
+    input_text: str
+    trigger_text: str | None
+    digest: str
+
+
+def start_run(database: Database, project: Project, request: StartRequest, settings: Settings, box: Box | None) -> StartedRun:
+    """Validate and insert one run.
+
+    Raises WorkflowNotFound, InvalidInput, NotJson, PayloadTooLarge, IdempotencyConflict; then nothing was inserted.
+    """
+    with database.transaction() as tx:
+        started = _start(tx, project, request, settings, box)
+        crash_point("run-inserted")
+    crash_point("run-started")
+    return started
+
+
+def start_runs(
+    database: Database, project: Project, requests: Sequence[StartRequest], settings: Settings, box: Box | None
+) -> list[StartedRun | KeystrokeError]:
+    """Start many in one transaction: for each, in order, the run or what was wrong with it."""
+    with database.transaction() as tx:
+        return [_start_or_error(tx, project, request, settings, box) for request in requests]
+
+
+def _start_or_error(
+    tx: Tx, project: Project, request: StartRequest, settings: Settings, box: Box | None
+) -> StartedRun | KeystrokeError:
+    """Everything that can be refused is refused before the first write, so the transaction stays good."""
+    try:
+        return _start(tx, project, request, settings, box)
+    except KeystrokeError as error:
+        return error
+
+
+def _start(tx: Tx, project: Project, request: StartRequest, settings: Settings, box: Box | None) -> StartedRun:
+    checked = _check(tx, project, request, settings, box)
+    run_id = ids.new_run_id()
+    earlier = _take_key(tx, project, checked, run_id)
+    if earlier is not None:
+        return earlier
+    due = runs.insert_run(tx, _new_run(project, checked, run_id))
+    return StartedRun(run_id, Status.QUEUED, project.id, checked.workflow.queue, created=True, due=due)
+
+
+def _check(tx: Tx, project: Project, request: StartRequest, settings: Settings, box: Box | None) -> _Checked:
+    scope = Scope(project.organization_id)
+    workflow = deployments.get_workflow(scope, tx, project, request.workflow)
+    limit = settings.payload_limit
+    plain = encode_payload(request.input, what="input", limit=limit)
+    check_input(workflow, project.current_deployment_id or "", request.input)
+    payload = request.trigger.payload
+    identity = {
+        "input": plain, "tags": request.tags, "priority": request.priority, "run_at": rfc3339(request.run_at),
+    }  # fmt: skip
+    return _Checked(
+        request=replace(request, tags={**workflow.tags, **request.tags}),
+        workflow=workflow,
+        input_text=encode_payload(seal_secrets(workflow, request.input, box), what="input"),
+        trigger_text=None if payload is None else encode_payload(payload, what="trigger payload", limit=limit),
+        digest=digest(encode_payload(identity, what="start")),
+    )
+
+
+def _take_key(tx: Tx, project: Project, checked: _Checked, run_id: str) -> StartedRun | None:
+    """None when the run may be inserted; else the run of an equal earlier start."""
+    key = checked.request.idempotency_key
+    if key is None:
+        return None
+    earlier = idempotency.take_key(
+        tx, project_id=project.id, workflow=checked.workflow.slug, key=key, run_id=run_id, digest=checked.digest,
+        ttl_us=round(checked.workflow.idempotency_ttl * 1_000_000),
+    )  # fmt: skip
+    if earlier is None:
+        return None
+    if earlier.digest != checked.digest:
+        raise IdempotencyConflict(key=key, run_id=earlier.run_id)
+    run = history.get_run(Scope(project.organization_id, payloads=False), tx, earlier.run_id)
+    return StartedRun(run.id, run.status, project.id, run.queue, created=False, due=False)
+
+
+def _new_run(project: Project, checked: _Checked, run_id: str) -> runs.NewRun:
+    request, workflow = checked.request, checked.workflow
+    trace_id, parent_span_id = parse_traceparent(request.traceparent)
+    return runs.NewRun(
+        id=run_id, organization_id=project.organization_id, project_id=project.id, workflow=workflow,
+        trigger=request.trigger, trigger_payload=checked.trigger_text, actor=request.actor, input=checked.input_text,
+        tags=request.tags, priority=workflow.priority if request.priority is None else request.priority,
+        run_at=request.run_at, idempotency_key=request.idempotency_key, trace_id=trace_id or secrets.token_hex(16),
+        parent_span_id=parent_span_id, seed=secrets.token_hex(16),
+    )  # fmt: skip

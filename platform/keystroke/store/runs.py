@@ -1,0 +1,234 @@
+"""Writes to a run's row: its insert, and the one guarded update by which its status moves."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any, Final
+
+from keystroke.clock import to_micros
+from keystroke.domain.actor import Actor, Trigger
+from keystroke.domain.manifest import WorkflowManifest
+from keystroke.domain.states import Reason, Status, Transition
+from keystroke.store.database import Tx
+from keystroke.store.sql import Sql
+
+_INSERT: Final = Sql("""
+insert into runs (
+    id, organization_id, project_id, kind, workflow, workflow_name, queue, priority, status, max_attempts, retry,
+    retention_us, due_at, admitted_at, created_at, queued_at, updated_at, trigger_type, trigger_label, trigger_value,
+    trigger_id, fired_at, actor_type, actor_id, actor_name, parent_run_id, parent_step, root_run_id, replay_of,
+    idempotency_key, seed, trace_id, parent_span_id, tags)
+select :id, :organization_id, :project_id, 'workflow', :workflow, :workflow_name, :queue, :priority, 'queued',
+    :max_attempts, :retry, :retention_us, coalesce(:run_at, clock.now), null, clock.now, coalesce(:run_at, clock.now),
+    clock.now, :trigger_type, :trigger_label, :trigger_value, :trigger_id, coalesce(:fired_at, clock.now), :actor_type,
+    :actor_id, :actor_name, :parent_run_id, :parent_step, :root_run_id, :replay_of, :idempotency_key, :seed, :trace_id,
+    :parent_span_id, :tags
+from (select {now} as now) clock
+returning due_at > created_at
+""")
+_INSERT_PAYLOAD: Final = Sql("insert into run_payloads (run_id, name, body) values (:run_id, :name, :body)")
+_INSERT_TAG: Final = Sql(
+    "insert into run_tags (run_id, project_id, key, value) values (:run_id, :project_id, :key, :value)"
+)
+_INSERT_TRANSITION: Final = Sql("""
+insert into transitions (run_id, at, transition, status, reason, attempt, worker_id, actor_type, actor_id, actor_name)
+values (:run_id, {now}, :transition, :status, :reason, :attempt, :worker_id, :actor_type, :actor_id, :actor_name)
+""")
+_LOCK: Final = Sql("""
+select recoveries, cancel_requested_at from runs
+where id = :run_id and attempt = :attempt and status = 'running' {for_update}
+""")
+_ORGANIZATION: Final = Sql("select organization_id from runs where id = :run_id")
+
+# What a move writes besides the status. `worker_id` is the lease: only a running run has one.
+_TO_TERMINAL: Final = """finished_at = {now}, expires_at = {now} + coalesce(retention_us, :retention_us),
+    worker_id = null, due_at = null, parked_on = null, status_reason = :reason, active_us = active_us + :active_us,
+    failures = failures + :failures, recoveries = recoveries + :recoveries,
+    error_type = :error_type, error_message = :error_message, fingerprint = :fingerprint,
+    step_count = (select count(*) from steps where run_id = runs.id),
+    cost_nano = coalesce((select sum(cost_nano) from usage_items where run_id = runs.id), 0),
+    currency = (select max(currency) from usage_items where run_id = runs.id)"""
+_TO_REST: Final = """due_at = {now} + :delay_us, worker_id = null, status_reason = :reason,
+    active_us = active_us + :active_us, failures = failures + :failures, recoveries = recoveries + :recoveries,
+    step_count = (select count(*) from steps where run_id = runs.id),
+    cost_nano = coalesce((select sum(cost_nano) from usage_items where run_id = runs.id), 0),
+    currency = (select max(currency) from usage_items where run_id = runs.id)"""
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """What a start inserts. `input` and `trigger_payload` are canonical texts."""
+
+    id: str
+    organization_id: str
+    project_id: str
+    workflow: WorkflowManifest
+    trigger: Trigger
+    trigger_payload: str | None
+    actor: Actor
+    input: str | None
+    tags: dict[str, str]
+    priority: int
+    run_at: datetime | None
+    idempotency_key: str | None
+    trace_id: str
+    parent_span_id: str | None
+    seed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a move adds to the row: counters, the time worked, the time to rest, the error. Times are microseconds."""
+
+    active_us: int = 0
+    delay_us: int | None = 0
+    failures: int = 0
+    recoveries: int = 0
+    error: dict[str, Any] | None = None
+    output: str | None = None
+    error_text: str | None = None
+    retention_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A running run that the transaction has locked."""
+
+    recoveries: int
+    cancel_requested: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A move that won: the run's row after it."""
+
+    run_id: str
+    project_id: str
+    queue: str
+    status: Status
+    attempt: int
+
+
+def insert_run(tx: Tx, run: NewRun) -> bool:
+    """Insert the run as `queued` with payloads, tags and its first timeline entry; True when it is due already."""
+    scheduled = tx.value(_INSERT, _row(run))
+    payloads = {"input": run.input, "trigger": run.trigger_payload}
+    tx.run_many(
+        _INSERT_PAYLOAD,
+        [{"run_id": run.id, "name": name, "body": body} for name, body in payloads.items() if body is not None],
+    )
+    tx.run_many(
+        _INSERT_TAG,
+        [{"run_id": run.id, "project_id": run.project_id, "key": key, "value": value} for key, value in run.tags.items()],
+    )
+    log_transition(tx, run.id, "create", Status.QUEUED, None, 0, None, run.actor)
+    return not scheduled
+
+
+def move(
+    tx: Tx,
+    transition: Transition,
+    run_id: str,
+    *,
+    actor: Actor,
+    attempt: int | None = None,
+    reason: Reason | None = None,
+    changes: Changes | None = None,
+    unless_cancel_requested: bool = False,
+) -> Moved | None:
+    """Move a run along one row of the transition table; None when it was not where the transition starts.
+
+    A fenced transition names the `attempt` it expects. With `unless_cancel_requested` a run that somebody asked to cancel
+    stays where it is.
+    """
+    if transition.fenced and attempt is None:
+        raise ValueError(f"{transition.name} is made by an attempt, which has to be named")
+    changes = changes or Changes()
+    row = tx.row(
+        _move_sql(transition, attempt is not None, unless_cancel_requested),
+        {
+            "run_id": run_id, "attempt": attempt, "reason": reason, "active_us": changes.active_us,
+            "delay_us": changes.delay_us, "failures": changes.failures, "recoveries": changes.recoveries,
+            "retention_us": changes.retention_us, **_error_columns(changes.error),
+        },
+    )  # fmt: skip
+    if row is None:
+        return None
+    for name, body in (("output", changes.output), ("error", changes.error_text)):
+        if body is not None:
+            tx.run(_INSERT_PAYLOAD, {"run_id": run_id, "name": name, "body": body})
+    log_transition(tx, run_id, transition.name, transition.target, reason, row.attempt, None, actor)
+    return Moved(row.id, row.project_id, row.queue, transition.target, row.attempt)
+
+
+def lock(tx: Tx, run_id: str, attempt: int) -> Held | None:
+    """Lock the row of a running run; None when the attempt no longer has it."""
+    row = tx.row(_LOCK, {"run_id": run_id, "attempt": attempt})
+    return None if row is None else Held(row.recoveries, row.cancel_requested_at is not None)
+
+
+def organization_of(tx: Tx, run_id: str) -> str:
+    """The id of the organization that a run belongs to."""
+    return str(tx.value(_ORGANIZATION, {"run_id": run_id}))
+
+
+def log_transition(
+    tx: Tx,
+    run_id: str,
+    name: str,
+    status: Status,
+    reason: Reason | None,
+    attempt: int,
+    worker_id: str | None,
+    actor: Actor,
+) -> None:
+    """Add an entry to the run's timeline."""
+    tx.run(
+        _INSERT_TRANSITION,
+        {
+            "run_id": run_id, "transition": name, "status": status, "reason": reason, "attempt": attempt,
+            "worker_id": worker_id, "actor_type": actor.type, "actor_id": actor.id, "actor_name": actor.name,
+        },
+    )  # fmt: skip
+
+
+@cache
+def _move_sql(transition: Transition, fenced: bool, unless_cancel_requested: bool) -> Sql:
+    sources = ", ".join(f"'{source}'" for source in sorted(transition.sources))
+    effects = _TO_TERMINAL if transition.target.terminal else _TO_REST
+    guards = f"id = :run_id and status in ({sources})"
+    guards += " and attempt = :attempt" if fenced else ""
+    guards += " and cancel_requested_at is null" if unless_cancel_requested else ""
+    return Sql(
+        f"update runs set status = '{transition.target}', updated_at = {{now}}, {effects} where {guards} "
+        "returning id, project_id, queue, attempt"
+    )
+
+
+def _error_columns(error: dict[str, Any] | None) -> dict[str, Any]:
+    error = error or {}
+    message = error.get("message")
+    return {
+        "error_type": error.get("type"),
+        "error_message": None if message is None else str(message)[:2_000],
+        "fingerprint": error.get("fingerprint"),
+    }
+
+
+def _row(run: NewRun) -> dict[str, Any]:
+    workflow, trigger = run.workflow, run.trigger
+    return {
+        "id": run.id, "organization_id": run.organization_id, "project_id": run.project_id, "workflow": workflow.slug,
+        "workflow_name": workflow.name, "queue": workflow.queue, "priority": run.priority,
+        "max_attempts": workflow.max_attempts, "retry": json.dumps(workflow.retry) if workflow.retry else None,
+        "retention_us": None if workflow.retention is None else round(workflow.retention * 1_000_000),
+        "run_at": to_micros(run.run_at), "trigger_type": trigger.type, "trigger_label": trigger.label,
+        "trigger_value": trigger.value, "trigger_id": trigger.id, "fired_at": to_micros(trigger.fired_at),
+        "actor_type": run.actor.type, "actor_id": run.actor.id, "actor_name": run.actor.name,
+        "parent_run_id": None, "parent_step": None, "root_run_id": run.id, "replay_of": None,
+        "idempotency_key": run.idempotency_key, "seed": run.seed, "trace_id": run.trace_id,
+        "parent_span_id": run.parent_span_id, "tags": json.dumps(run.tags) if run.tags else None,
+    }  # fmt: skip

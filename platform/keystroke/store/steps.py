@@ -1,0 +1,143 @@
+"""The journal: records of steps, and what they cost. Written under the attempt's hold on the run, final records once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from keystroke.clock import from_micros, to_micros
+from keystroke.domain.payload import decode_payload
+from keystroke.domain.scope import Scope
+from keystroke.domain.step import Step, StepKind, StepStatus, StepTry
+from keystroke.domain.usage import UsageItem, from_nano, to_nano
+from keystroke.store.database import Tx
+from keystroke.store.sql import Sql
+
+# One statement: the sub-select locks the run's row if the attempt still has it, and without it nothing is inserted. A row
+# that is already final is left alone.
+_RECORD: Final = Sql("""
+insert into steps (run_id, identity, key, name, kind, status, attempt, digest, input, output, error, tries, child_run_id,
+    copied_from, started_at, finished_at, due_at, now_at)
+select held.id, :identity, :key, :name, :kind, :status, :try, :digest, :input, :output, :error, :tries, :child_run_id,
+    :copied_from, :started_at, :finished_at, :due_at, :now_at
+from (select id from runs where id = :run_id and attempt = :attempt and status = 'running' {for_share}) held
+where true
+on conflict (run_id, identity) do update set status = excluded.status, attempt = excluded.attempt,
+    output = excluded.output, error = excluded.error, tries = excluded.tries, finished_at = excluded.finished_at,
+    due_at = excluded.due_at, now_at = excluded.now_at, started_at = excluded.started_at, input = excluded.input,
+    digest = excluded.digest
+where steps.status in ('running', 'retrying')
+""")
+_NOTE: Final = Sql("""
+insert into steps (run_id, identity, key, name, kind, status, attempt, digest, input, started_at)
+select held.id, :identity, :key, :name, :kind, :status, :try, :digest, :input, :started_at
+from (select id from runs where id = :run_id and attempt = :attempt and status = 'running' {for_share}) held
+where true
+on conflict (run_id, identity) do nothing
+""")
+_COLUMNS: Final = """identity, key, name, kind, status, attempt, digest, input, output, error, tries, child_run_id,
+    copied_from, started_at, finished_at, due_at, now_at"""
+_LIST: Final = Sql(f"""
+select {_COLUMNS} from steps
+where run_id = :run_id and exists (
+    select 1 from runs where id = :run_id and organization_id = :organization_id
+    and (cast(:everywhere as integer) = 1 or project_id {{in:projects}}))
+order by started_at, identity
+""")
+_ADD_USAGE: Final = Sql("""
+insert into usage_items (project_id, run_id, step, kind, name, quantity_nano, unit, cost_nano, currency)
+values (:project_id, :run_id, :step, :kind, :name, :quantity_nano, :unit, :cost_nano, :currency)
+""")
+_LIST_USAGE: Final = Sql("""
+select run_id, step, kind, name, quantity_nano, unit, cost_nano, currency from usage_items
+where run_id {in:run_ids} and project_id {in:projects} order by id
+""")
+
+
+def record(tx: Tx, run_id: str, attempt: int, step: Step, texts: dict[str, str | None]) -> bool:
+    """Write a step's record; False when the attempt has lost the run (or the record was final already).
+
+    `texts` holds the canonical texts of input, output, error and tries.
+    """
+    return tx.run(_RECORD, _row(run_id, attempt, step, texts)) == 1
+
+
+def note(tx: Tx, run_id: str, attempt: int, step: Step, input_text: str | None) -> None:
+    """Show a step as running; what is on record already stays."""
+    tx.run(_NOTE, _row(run_id, attempt, step, {"input": input_text}))
+
+
+def add_usage(tx: Tx, project_id: str, run_id: str, items: Sequence[UsageItem]) -> None:
+    """Add line items to a run that the transaction holds."""
+    tx.run_many(
+        _ADD_USAGE,
+        [
+            {
+                "project_id": project_id, "run_id": run_id, "step": item.step, "kind": item.kind, "name": item.name,
+                "quantity_nano": to_nano(item.quantity), "unit": item.unit, "cost_nano": to_nano(item.cost),
+                "currency": item.currency,
+            }
+            for item in items
+        ],
+    )  # fmt: skip
+
+
+def list_steps(scope: Scope, tx: Tx, run_id: str) -> list[Step]:
+    """A run's steps in the order of their start; without payloads where the scope may not see them."""
+    rows = tx.rows(
+        _LIST,
+        {
+            "run_id": run_id, "organization_id": scope.organization_id,
+            "everywhere": int(scope.project_ids is None), "projects": list(scope.project_ids or ()),
+        },
+    )  # fmt: skip
+    return [_step(row, payloads=scope.payloads) for row in rows]
+
+
+def list_usage(scope: Scope, tx: Tx, run_ids: Sequence[str], project_ids: Sequence[str]) -> dict[str, list[UsageItem]]:
+    """The line items of some runs, by run id; `project_ids` are those that the scope was resolved to."""
+    allowed = [each for each in project_ids if scope.project_ids is None or each in scope.project_ids]
+    found: dict[str, list[UsageItem]] = {}
+    for row in tx.rows(_LIST_USAGE, {"run_ids": list(run_ids), "projects": allowed}):
+        found.setdefault(row.run_id, []).append(
+            UsageItem(
+                row.kind, row.name, from_nano(row.quantity_nano), row.unit, from_nano(row.cost_nano), row.currency, row.step
+            )
+        )
+    return found
+
+
+def _row(run_id: str, attempt: int, step: Step, texts: dict[str, str | None]) -> dict[str, Any]:
+    return {
+        "run_id": run_id, "attempt": attempt, "identity": step.identity, "key": step.key, "name": step.name,
+        "kind": step.kind, "status": step.status, "try": step.attempt, "digest": step.digest,
+        "input": texts.get("input"), "output": texts.get("output"), "error": texts.get("error"),
+        "tries": texts.get("tries"), "child_run_id": step.child_run_id, "copied_from": step.copied_from,
+        "started_at": to_micros(step.started_at), "finished_at": to_micros(step.finished_at),
+        "due_at": to_micros(step.due_at), "now_at": to_micros(step.now),
+    }  # fmt: skip
+
+
+def _step(row: Any, *, payloads: bool) -> Step:
+    return Step(
+        identity=row.identity, key=row.key, name=row.name, kind=StepKind(row.kind), status=StepStatus(row.status),
+        attempt=row.attempt, digest=row.digest, started_at=from_micros(row.started_at),
+        finished_at=from_micros(row.finished_at), input=decode_payload(row.input) if payloads else None,
+        output=decode_payload(row.output) if payloads else None, error=decode_payload(row.error),
+        child_run_id=row.child_run_id, copied_from=row.copied_from, tries=_tries(decode_payload(row.tries)),
+        due_at=from_micros(row.due_at), now=from_micros(row.now_at),
+    )  # fmt: skip
+
+
+def tries_json(tries: Sequence[StepTry]) -> list[dict[str, Any]]:
+    """Failed tries as they are kept with a step: times as microseconds."""
+    return [
+        {"number": each.number, "error": each.error, "from": to_micros(each.started_at), "to": to_micros(each.finished_at)}
+        for each in tries
+    ]
+
+
+def _tries(data: list[dict[str, Any]] | None) -> tuple[StepTry, ...]:
+    return tuple(
+        StepTry(each["number"], each["error"], from_micros(each["from"]), from_micros(each["to"])) for each in data or ()
+    )

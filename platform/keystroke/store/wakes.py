@@ -1,0 +1,29 @@
+"""What has become due, and what waits although it could run."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from keystroke.store.database import Tx
+from keystroke.store.sql import Sql
+
+_DUE: Final = Sql("""
+select id from runs where status = 'sleeping' and due_at <= {now} order by due_at limit :limit {for_update} {skip_locked}
+""")
+_WAITING: Final = Sql("""
+select distinct project_id, queue from runs
+where status = 'queued' and parked_on is null and due_at <= {now} - :older_than_us
+and not exists (
+    select 1 from queues where queues.project_id = runs.project_id and queues.name = runs.queue
+    and queues.paused_at is not null)
+""")
+
+
+def due_sleepers(tx: Tx, limit: int) -> list[str]:
+    """Sleeping runs whose time has come, locked for this transaction; those that somebody else wakes are passed over."""
+    return [row.id for row in tx.rows(_DUE, {"limit": limit})]
+
+
+def waiting_queues(tx: Tx, older_than_us: int) -> set[tuple[str, str]]:
+    """(project id, queue) of runs that have been due for so long and that nobody claimed."""
+    return {(row.project_id, row.queue) for row in tx.rows(_WAITING, {"older_than_us": older_than_us})}
