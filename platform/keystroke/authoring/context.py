@@ -1,0 +1,120 @@
+"""The context of a run: what a workflow's code can ask for and tell, beside calling its actions.
+
+A function gets it by a parameter that is annotated `Context` (`AsyncContext` in an `async def` workflow), or named `ctx`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+from keystroke.domain.usage import UsageKind
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Usage(Protocol):
+    """What the run consumes."""
+
+    def add(
+        self,
+        kind: UsageKind,
+        name: str,
+        quantity: Decimal | int | str | float = 1,
+        unit: str = "",
+        cost: Decimal | int | str | float = "0",
+        currency: str = "USD",
+    ) -> None:
+        """Record one line item; costs are exact, so write them as text or Decimal: `cost="0.0042"`."""
+
+
+class AsyncUsage(Protocol):
+    """What the run consumes; awaited."""
+
+    async def add(
+        self,
+        kind: UsageKind,
+        name: str,
+        quantity: Decimal | int | str | float = 1,
+        unit: str = "",
+        cost: Decimal | int | str | float = "0",
+        currency: str = "USD",
+    ) -> None:
+        """Record one line item; costs are exact, so write them as text or Decimal: `cost="0.0042"`."""
+
+
+class RunFacts(Protocol):
+    """What both contexts know of the run."""
+
+    @property
+    def run_id(self) -> str:
+        """The run's id, `run_…`."""
+
+    @property
+    def workflow(self) -> str:
+        """The slug of the workflow."""
+
+    @property
+    def attempt(self) -> int:
+        """How many times the run was claimed by a worker, this time included."""
+
+    @property
+    def tags(self) -> MutableMapping[str, str]:
+        """The run's tags; what is set here is recorded and can be filtered by."""
+
+
+class Context(RunFacts, Protocol):
+    """The context of a run in a `def` workflow or action."""
+
+    @property
+    def usage(self) -> Usage:
+        """Where line items of cost are added."""
+
+    def progress(self, fraction: float | None = None, message: str | None = None) -> None:
+        """Say how far the run is: `fraction` between 0 and 1, a sentence, or both."""
+
+    def map(
+        self, action: Callable[[Item], Result], items: Iterable[Item], concurrency: int = 8
+    ) -> list[Result]:
+        """Call the action for each item, at most `concurrency` at once; each call is a step. Results in order."""
+
+    def now(self) -> datetime:
+        """The time, as an aware UTC datetime; the same one when the run is executed again."""
+
+    def random(self) -> float:
+        """A random number in [0, 1); the same one when the run is executed again."""
+
+    def uuid(self) -> UUID:
+        """A random UUID; the same one when the run is executed again."""
+
+
+class AsyncContext(RunFacts, Protocol):
+    """The context of a run in an `async def` workflow or action: the same names, awaited."""
+
+    @property
+    def usage(self) -> AsyncUsage:
+        """Where line items of cost are added."""
+
+    async def progress(self, fraction: float | None = None, message: str | None = None) -> None:
+        """Say how far the run is: `fraction` between 0 and 1, a sentence, or both."""
+
+    async def map(
+        self,
+        action: Callable[[Item], Awaitable[Result]] | Callable[[Item], Result],
+        items: Iterable[Item],
+        concurrency: int = 8,
+    ) -> list[Result]:
+        """Call the action for each item, at most `concurrency` at once; each call is a step. Results in order."""
+
+    async def now(self) -> datetime:
+        """The time, as an aware UTC datetime; the same one when the run is executed again."""
+
+    async def random(self) -> float:
+        """A random number in [0, 1); the same one when the run is executed again."""
+
+    async def uuid(self) -> UUID:
+        """A random UUID; the same one when the run is executed again."""

@@ -1,0 +1,198 @@
+"""Workflows: functions that run durably, started by their slug from anywhere."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any, Final, Generic, Literal, ParamSpec, TypeVar
+
+from keystroke.authoring.action import type_problems
+from keystroke.authoring.codec import Codec
+from keystroke.authoring.context import AsyncContext, Context
+from keystroke.authoring.definition import function_problems, place, report
+from keystroke.authoring.options import WorkflowOptions, check_options
+from keystroke.authoring.signature import (
+    FunctionSignature,
+    Parameter,
+    UnreadableAnnotation,
+    context_types,
+    defining_names,
+    read_signature,
+)
+from keystroke.authoring.workflow_input import input_codec
+from keystroke.domain.durations import Duration
+from keystroke.domain.retry import Backoff
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: What the published description is cut to; it is shown in lists.
+LONGEST_DESCRIPTION: Final = 2000
+
+
+class Workflow(Generic[P, R]):
+    """A function that runs durably. Called as it is, outside of a run too, it is the plain function."""
+
+    def __init__(
+        self, function: Callable[P, R], options: WorkflowOptions, local_names: Mapping[str, Any] | None = None
+    ) -> None:
+        """Use the decorator: it checks the options."""
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.options = options
+        self.is_async = inspect.iscoroutinefunction(function)
+        self._local_names = local_names or {}
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """A plain call."""
+        return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        """`<workflow signup-pipeline>`."""
+        return f"<workflow {self.slug}>"
+
+    def invoke(self, value: Any, context: Any) -> Any:
+        """Call the function with its validated input and its context, each where the signature wants it.
+
+        Gives what the function gives: a coroutine for an `async def` workflow.
+        """
+        given = {}
+        if self.parameter is not None:
+            given[self.parameter.name] = value
+        if self.parameters.context is not None:
+            given[self.parameters.context.name] = context
+        call = inspect.signature(self.function).bind_partial()
+        call.arguments.update(given)
+        return self.function(*call.args, **call.kwargs)
+
+    @property
+    def slug(self) -> str:
+        """What the workflow is started by."""
+        return self.options.slug
+
+    @property
+    def name(self) -> str:
+        """What people read."""
+        return self.options.name
+
+    @property
+    def description(self) -> str:
+        """The docstring, or what the decorator says."""
+        return self.options.description
+
+    @property
+    def place(self) -> tuple[str, int | None]:
+        """File and line of the definition."""
+        return place(self.function)
+
+    @cached_property
+    def parameters(self) -> FunctionSignature:
+        """The evaluated signature; UnreadableAnnotation where an annotation cannot be evaluated."""
+        return read_signature(self.function, self._local_names)
+
+    @property
+    def parameter(self) -> Parameter | None:
+        """The parameter that takes the input."""
+        return next(iter(self.parameters.parameters), None)
+
+    @property
+    def takes_context(self) -> bool:
+        """Whether the function has a parameter for the context."""
+        return self.parameters.context is not None
+
+    @cached_property
+    def input(self) -> Codec:
+        """Reads and records the input."""
+        return input_codec(self.parameter)
+
+    @cached_property
+    def output(self) -> Codec:
+        """Records what the function returns."""
+        return Codec(self.parameters.result, "output")
+
+    def problems(self) -> list[str]:
+        """What is wrong with the signature: its parameters, or types that cannot be read or recorded."""
+        try:
+            parameters = self.parameters
+        except UnreadableAnnotation as error:
+            return [f"workflow {self.slug}: {error}"]
+        wanted = {f"parameter {each.name}": each.annotation for each in parameters.parameters}
+        wanted["its result"] = parameters.result
+        found = self._parameter_problems(parameters) + type_problems(wanted, needs_schema=True)
+        return [f"workflow {self.slug}: {problem}" for problem in found]
+
+    def _parameter_problems(self, parameters: FunctionSignature) -> list[str]:
+        variadic = [each.name for each in parameters.parameters if each.is_variadic]
+        found = [f"it takes {name} as * or **: a workflow has one input" for name in variadic]
+        names = [each.name for each in parameters.parameters if not each.is_variadic]
+        if len(names) > 1:
+            found.append(
+                f"it has {len(names)} parameters ({', '.join(names)}): make them fields of one model, its input"
+            )
+        return found + self._context_problems(parameters.context)
+
+    def _context_problems(self, context: Parameter | None) -> list[str]:
+        wrong = Context if self.is_async else AsyncContext
+        if context is None or wrong not in context_types(context):
+            return []
+        right, kind = ("AsyncContext", "async def") if self.is_async else ("Context", "def")
+        return [f"parameter {context.name} is {wrong.__name__}; in a `{kind}` workflow it is {right}"]
+
+
+def workflow(  # noqa: PLR0913 - the options of the language, by name
+    slug: str,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    queue: str = "default",
+    priority: int = 0,
+    timeout: None = None,
+    max_attempts: int = 1,
+    backoff: Backoff | None = None,
+    concurrency: None = None,
+    rate_limit: None = None,
+    idempotency_ttl: Duration = "24h",
+    retention: Duration | None = None,
+    budget: None = None,
+    tags: Mapping[str, str] | None = None,
+    tool: bool = False,
+    durability: Literal["strict"] = "strict",
+    on_failure: None = None,
+) -> Callable[[Callable[P, R]], Workflow[P, R]]:
+    """Make a function a workflow, started by its slug.
+
+    Input and output are the annotations of the one parameter and of the result. Durations are a number of seconds, a
+    timedelta, or text such as `90s`, `1h30m`, `3d`.
+
+    - `name`, `description`: for people; by default the function's name and docstring.
+    - `queue`: workers serve some queues; `priority`: -10 to 10, higher first.
+    - `max_attempts`: how often a run is attempted while its code fails; `backoff`: the pauses between.
+    - `idempotency_ttl`: how long a start's idempotency key is remembered.
+    - `retention`: how long a finished run is kept; by default what the installation says.
+    - `tags`: set on each run; `tool`: whether language models may be offered the workflow.
+
+    `timeout`, `concurrency`, `rate_limit`, `budget`, `durability` and `on_failure` are refused: not supported yet.
+    """
+    options = dict(locals())
+    return lambda function: _define(function, options, defining_names(function, 1))
+
+
+def _define(function: Any, options: dict[str, Any], local_names: Mapping[str, Any]) -> Any:
+    problems = function_problems(function, "workflow")
+    if not problems:
+        checked, problems = check_options(**_with_defaults(function, options))
+    if problems:
+        report(function, problems)
+        return function
+    return Workflow(function, checked, local_names)
+
+
+def _with_defaults(function: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
+    name, description = options["name"], options["description"]
+    if name is None:
+        name = function.__name__
+    if description is None:
+        description = (inspect.getdoc(function) or "")[:LONGEST_DESCRIPTION]
+    return {**options, "name": name, "description": description}
