@@ -149,6 +149,15 @@ class DatabaseBack(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ApiListening(Event):
+    """The API listens on {listen}, with {processes} processes of {threads} threads."""
+
+    listen: str
+    processes: int
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
 class RequestServed(Event):
     """{method} {path} was answered with {status} in {milliseconds} ms."""
 
@@ -167,3 +176,71 @@ class RequestFailed(Event):
     method: str
     path: str
     status: int
+
+
+# --- Attempts, as their worker sees them ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptInterrupted(Event):
+    """Interrupting attempt {attempt} of {run_id}: {reason}."""
+
+    level: ClassVar[Level] = "debug"
+    run_id: str
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptKilled(Event):
+    """Attempt {attempt} of {run_id} did not end within its grace; its processes were killed."""
+
+    level: ClassVar[Level] = "warning"
+    run_id: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptBroken(Event):
+    """Attempt {attempt} of {run_id} met a mistake of Keystroke's own; its process ends, the run is tried again."""
+
+    level: ClassVar[Level] = "error"
+    run_id: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStuck(Event):
+    """Worker {worker_id} has made no progress for {seconds} s while the database answers; it exits to be restarted."""
+
+    level: ClassVar[Level] = "error"
+    worker_id: str
+    seconds: int
+
+
+# --- Beat -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class BeatStarted(Event):
+    """Beat looks after the runs; any number of beats may."""
+
+
+@dataclass(frozen=True, slots=True)
+class BeatStopped(Event):
+    """Beat has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class MissedWakeupsFound(Event):
+    """{queues} queues had work that nobody was woken for; they are woken again."""
+
+    level: ClassVar[Level] = "debug"
+    queues: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiredRunsDeleted(Event):
+    """{runs} runs were deleted, their retention being over."""
+
+    runs: int
