@@ -1,0 +1,1 @@
+"""The commands, a module for each collection. Importing one imports click and nothing heavy."""

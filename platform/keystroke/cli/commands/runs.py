@@ -1,0 +1,103 @@
+"""`keystroke workflows runs`: the runs of one workflow."""
+
+from __future__ import annotations
+
+import click
+
+from keystroke.cli.inputs import read_moment
+from keystroke.cli.options import project_option, remote_options, run_argument, slug_argument
+from keystroke.cli.session import session_of
+from keystroke.cli.target import find_project
+from keystroke.domain.states import Status
+from keystroke.errors import RunNotFound
+
+include_option = click.option(
+    "--include",
+    metavar="PARTS",
+    help="Parts to add, comma separated: trigger, steps, trace, attempts, timeline.",
+)
+limit_option = click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="At most so many."
+)
+cursor_option = click.option("--cursor", help="Go on after this cursor of an earlier list.")
+status_option = click.option(
+    "--status", multiple=True, type=click.Choice([status.value for status in Status]), help="May be repeated."
+)
+since_option = click.option("--since", metavar="2h|TIME", help="Created since then.")
+
+
+def included(include: str | None) -> list[str]:
+    """The parts of `--include`."""
+    return [part.strip() for part in (include or "").split(",") if part.strip()]
+
+
+@click.group()
+def runs() -> None:
+    """Runs of a workflow."""
+
+
+@runs.command("list")
+@slug_argument
+@status_option
+@since_option
+@limit_option
+@cursor_option
+@project_option
+@remote_options
+@click.pass_context
+def list_runs(
+    context: click.Context,
+    slug: str,
+    status: tuple[str, ...],
+    since: str | None,
+    limit: int,
+    cursor: str | None,
+) -> None:
+    """List runs of a workflow, newest first."""
+    session = session_of(context)
+    target = session.find_target()
+    moment = read_moment("--since", since)
+    with session.connect(target) as client:
+        project = find_project(session.project, target, client)
+        filters = {"project": project, "workflow": slug, "status": status} | (
+            {"since": moment} if moment else {}
+        )
+        session.show(client.list_runs(filters, limit=limit, cursor=cursor), kind="runs")
+
+
+@runs.command("get")
+@slug_argument
+@run_argument
+@include_option
+@remote_options
+@click.pass_context
+def get_run(context: click.Context, slug: str, run_id: str, include: str | None) -> None:
+    """Show one run of a workflow; the beginning of its id is enough."""
+    session = session_of(context)
+    with session.connect() as client:
+        run = client.get_run(client.find_run_id(run_id), include=included(include))
+    if run["workflow"] != slug:
+        raise RunNotFound(run_id=f"{run_id} of {slug} (that one belongs to {run['workflow']})")
+    session.show(run, kind="run")
+
+
+@runs.command("cancel")
+@click.argument("run_ids", metavar="RUN...", nargs=-1, required=True)
+@remote_options
+@click.pass_context
+def cancel_runs(context: click.Context, run_ids: tuple[str, ...]) -> int:
+    """Cancel runs; a running one gets the chance to clean up. Exit code 1 when one of them was not to be canceled."""
+    from keystroke.errors import KeystrokeError
+
+    session = session_of(context)
+    answers, failures = [], 0
+    with session.connect() as client:
+        for run_id in run_ids:
+            try:
+                answers.append(client.cancel_run(client.find_run_id(run_id)))
+            except KeystrokeError as error:
+                failures += 1
+                click.echo(f"error: {run_id}: {error}", err=True)
+    if answers:
+        session.show(answers if len(run_ids) > 1 else answers[0], kind="runs" if len(run_ids) > 1 else "run")
+    return 1 if failures else 0

@@ -1,0 +1,78 @@
+"""`keystroke workflows`: the definitions of a project; starting them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from keystroke.cli.groups import LazyGroup
+from keystroke.cli.inputs import read_json, read_moment, read_tags
+from keystroke.cli.options import project_option, remote_options, slug_argument
+from keystroke.cli.session import session_of
+from keystroke.cli.target import find_project
+
+
+@click.group(cls=LazyGroup, lazy={"runs": "keystroke.cli.commands.runs:runs"})
+def workflows() -> None:
+    """Workflows of a project, and their runs."""
+
+
+@workflows.command("list")
+@project_option
+@remote_options
+@click.pass_context
+def list_workflows(context: click.Context) -> None:
+    """List the project's workflows."""
+    session = session_of(context)
+    target = session.find_target()
+    with session.connect(target) as client:
+        session.show(client.list_workflows(find_project(session.project, target, client)), kind="workflows")
+
+
+@workflows.command("get")
+@slug_argument
+@project_option
+@remote_options
+@click.pass_context
+def get_workflow(context: click.Context, slug: str) -> None:
+    """Show one workflow with the schemas of its input and output."""
+    session = session_of(context)
+    target = session.find_target()
+    with session.connect(target) as client:
+        session.show(
+            client.get_workflow(find_project(session.project, target, client), slug), kind="workflow"
+        )
+
+
+@workflows.command("run")
+@slug_argument
+@click.option("--input", "input_text", metavar="JSON|@FILE|-", help="The input: JSON, @file, or - for stdin.")
+@click.option("--wait", is_flag=True, help="Wait for the end, and end with its outcome.")
+@click.option("--tag", "tags", multiple=True, metavar="K=V", help="A tag of the run; may be repeated.")
+@click.option("--idempotency-key", metavar="KEY", help="The same key starts the same run once only.")
+@click.option("--priority", type=int, help="Smaller runs earlier; 0 unless given.")
+@click.option("--run-at", metavar="TIME", help="Start at this time, not now.")
+@project_option
+@remote_options
+@click.pass_context
+def run_workflow(
+    context: click.Context, /, slug: str, input_text: str | None, wait: bool, tags: tuple[str, ...], run_at: str | None,
+    **options: Any,
+) -> int:  # fmt: skip
+    """Start a run and print it; with --wait, its outcome."""
+    session = session_of(context)
+    options |= {"tags": read_tags(tags), "run_at": read_moment("--run-at", run_at)}
+    input = read_json(input_text)
+    target = session.find_target()
+    with session.connect(target) as client:
+        project = find_project(session.project, target, client)
+        run_id = str(client.start_run(project, slug, input, **options)["run_id"])
+        if not wait:
+            session.show(client.get_run(run_id), kind="run")
+            return 0
+        from keystroke.cli.waiting import wait_for_run
+
+        run = wait_for_run(client, run_id)
+    session.show(run, kind="run")
+    return 0 if run["status"] == "success" else 1

@@ -1,0 +1,121 @@
+"""Answers as tables for people, with rich; imported only when one is printed."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+#: The columns of each kind of list: the field and its heading.
+_COLUMNS: Final = {
+    "runs": {
+        "id": "Run", "workflow": "Workflow", "status": "Status", "trigger": "Trigger", "created_at": "Created",
+        "duration_ms": "Duration",
+    },
+    "workflows": {"slug": "Workflow", "name": "Name", "last_run": "Last run", "success_rate": "Success"},
+    "api_keys": {
+        "prefix": "Key", "name": "Name", "role": "Role", "project": "Project", "created_at": "Created",
+        "last_used_at": "Last used", "expires_at": "Expires",
+    },
+    "steps": {
+        "identity": "Step", "kind": "Kind", "status": "Status", "attempt": "Tries", "duration_ms": "Duration",
+    },
+}  # fmt: skip
+_STYLES: Final = {
+    "queued": "cyan", "running": "blue", "sleeping": "magenta", "waiting_on_hook": "magenta", "retrying": "yellow",
+    "success": "green", "failed": "red", "canceled": "yellow",
+}  # fmt: skip
+#: Parts of a run that are rows of their own below it.
+_ROWS_BELOW: Final = ("steps", "attempts", "timeline")
+
+
+def print_table(value: Any, kind: str) -> None:
+    """A list as rows, one object as its fields, anything else as it is."""
+    console = Console(highlight=False)
+    if isinstance(value, dict) and isinstance(value.get("data"), list):
+        _print_rows(console, value["data"], kind)
+        if value.get("has_more"):
+            console.print(f"more: --cursor {value['next_cursor']}", style="dim")
+    elif isinstance(value, list):
+        _print_rows(console, value, kind)
+    elif isinstance(value, dict):
+        _print_object(console, value)
+    else:
+        console.print(str(value), markup=False)
+
+
+def _print_rows(console: Console, rows: list[dict[str, Any]], kind: str) -> None:
+    if not rows:
+        console.print(f"no {kind.replace('_', ' ')}", style="dim")
+        return
+    wanted = _COLUMNS.get(kind) or {name: name for name in rows[0]}
+    columns = {field: heading for field, heading in wanted.items() if any(field in row for row in rows)}
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for field, heading in columns.items():
+        table.add_column(heading, no_wrap=field in ("id", "prefix", "slug"), overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(field, row.get(field)) for field in columns))
+    console.print(table)
+
+
+def _print_object(console: Console, value: dict[str, Any]) -> None:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    below = {name: value[name] for name in _ROWS_BELOW if isinstance(value.get(name), list)}
+    for field, content in value.items():
+        if field not in below and content not in (None, {}, []):
+            table.add_row(field, _cell(field, content))
+    console.print(table)
+    for name, rows in below.items():
+        console.print(f"\n{name}", style="bold")
+        _print_rows(console, rows, name)
+
+
+def _cell(field: str, value: Any) -> Text:
+    if value is None:
+        return Text("-", style="dim")
+    if field in ("status", "last_status"):
+        return Text(str(value).replace("_", " "), style=_STYLES.get(str(value), ""))
+    if field == "trigger" and isinstance(value, dict):
+        return Text(str(value.get("label") or value.get("type")))
+    if field == "last_run" and isinstance(value, dict):
+        return _cell("status", value.get("status"))
+    if field == "success_rate":
+        return Text(f"{float(value):.0%}")
+    if field.endswith("_ms"):
+        return Text(duration(float(value)))
+    if field.endswith("_at"):
+        return Text(_local_time(str(value)))
+    return Text(value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def duration(milliseconds: float) -> str:
+    """`340 ms`, `2.1 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
+    if milliseconds < 1000:
+        return f"{milliseconds:.0f} ms"
+    if milliseconds < 60_000:
+        return f"{milliseconds / 1000:.1f} s"
+    minutes, seconds = divmod(round(milliseconds / 1000), 60)
+    if minutes < 60:
+        return f"{minutes} min {seconds} s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes} min"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h"
+
+
+def _local_time(text: str) -> str:
+    """A time of the API in the reader's zone, to the second; what is no time stays as it is."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return (
+        (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    )

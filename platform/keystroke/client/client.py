@@ -1,0 +1,129 @@
+"""`Client`: what a program asks a Keystroke server to do. Answers are the JSON of the HTTP API, as dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote
+
+from keystroke.client.connection import Connection, Params
+from keystroke.errors import AmbiguousRunId, RunNotFound
+
+Answer = dict[str, Any]
+_LARGEST_PAGE = 200
+_RUN_ID_LENGTH = len("run_") + 26
+
+
+class Client:
+    """Talks to the server at `base_url` (scheme, host, port). Safe to use from one thread at a time; a context manager.
+
+    Every method raises `ServerUnreachable` when nothing answers and `RequestRefused` when the server says no.
+    """
+
+    def __init__(
+        self, base_url: str, api_key: str | None = None, *, name: str = "python", timeout: float = 30.0
+    ):
+        """`name` is how the program names itself (`cli` makes a run's trigger read so); `timeout` is in seconds."""
+        self.base_url = base_url.rstrip("/")
+        self._connection = Connection(self.base_url, api_key, name, timeout)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._connection.close()
+
+    def list_workflows(self, project: str) -> list[Answer]:
+        """The definitions of a project, with last run and success rate."""
+        return _rows(self._connection.get(f"/projects/{quote(project, safe='')}/workflows"))
+
+    def get_workflow(self, project: str, slug: str) -> Answer:
+        """One definition, with its JSON Schemas."""
+        return _object(self._connection.get(_workflow_path(project, slug)))
+
+    def list_projects(self) -> list[Answer]:
+        """The projects that the key may see."""
+        return _rows(self._connection.get("/projects"))
+
+    def start_run(
+        self,
+        project: str,
+        workflow: str,
+        input: Any = None,
+        *,
+        tags: Mapping[str, str] | None = None,
+        priority: int | None = None,
+        run_at: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Answer:
+        """Start a run; gives `{run_id, status, url}` once it is recorded. `run_at` is RFC 3339."""
+        options = {"tags": dict(tags) if tags else None, "priority": priority, "run_at": run_at}
+        body = {"input": input} | {name: value for name, value in options.items() if value is not None}
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        return _object(self._connection.post(f"{_workflow_path(project, workflow)}/runs", body, headers))
+
+    def get_run(self, run_id: str, *, include: Sequence[str] = ()) -> Answer:
+        """One run; `include` adds trigger, steps, trace, attempts, timeline."""
+        params = {"include": ",".join(include)} if include else {}
+        return _object(self._connection.get(f"/runs/{quote(run_id, safe='')}", params))
+
+    def list_page(self, filters: Params, *, limit: int, cursor: str | None = None) -> Answer:
+        """One page of runs, newest first: `{data, next_cursor, has_more}`; `limit` is up to 200."""
+        paging: Params = {"limit": str(limit)} | ({"cursor": cursor} if cursor else {})
+        return _object(self._connection.get("/runs", {**filters, **paging}))
+
+    def list_runs(self, filters: Params, *, limit: int, cursor: str | None = None) -> Answer:
+        """Up to `limit` runs in the shape of one page, however many pages they take."""
+        runs: list[Answer] = []
+        for page in self._pages(filters, limit, cursor):
+            runs += page["data"]
+        return {"data": runs, "next_cursor": page["next_cursor"], "has_more": page["has_more"]}
+
+    def _pages(self, filters: Params, limit: int, cursor: str | None) -> Iterator[Answer]:
+        missing = limit
+        while True:
+            page = self.list_page(filters, limit=min(missing, _LARGEST_PAGE), cursor=cursor)
+            yield page
+            missing -= len(page["data"])
+            cursor = page["next_cursor"]
+            if missing <= 0 or not page["has_more"] or not cursor:
+                return
+
+    def cancel_run(self, run_id: str) -> Answer:
+        """Ask for the end of a run; a run that has ended is a `RequestRefused` with status 409."""
+        return _object(self._connection.post(f"/runs/{quote(run_id, safe='')}/cancel", {}))
+
+    def find_run_id(self, prefix: str) -> str:
+        """The whole id of the one run whose id begins so; RunNotFound, AmbiguousRunId."""
+        start = prefix if prefix.startswith("run_") else f"run_{prefix}"
+        if len(start) >= _RUN_ID_LENGTH:
+            return start
+        found = [
+            run["id"] for run in self.list_page({"q": start}, limit=2)["data"] if run["id"].startswith(start)
+        ]
+        if len(found) > 1:
+            raise AmbiguousRunId(run_id=prefix)
+        if not found:
+            raise RunNotFound(run_id=prefix)
+        return str(found[0])
+
+
+def _workflow_path(project: str, slug: str) -> str:
+    return f"/projects/{quote(project, safe='')}/workflows/{quote(slug, safe='')}"
+
+
+def _rows(answer: Any) -> list[Answer]:
+    rows: list[Answer] = answer["data"] if isinstance(answer, dict) else answer
+    return rows
+
+
+def _object(answer: Any) -> Answer:
+    result: Answer = answer
+    return result

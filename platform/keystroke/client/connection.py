@@ -1,0 +1,97 @@
+"""One connection to a server: requests under `/api/v1`, problem documents as errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from keystroke.errors import RequestRefused, ServerUnreachable
+
+if TYPE_CHECKING:
+    import httpx
+
+Params = Mapping[str, str | Sequence[str]]
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Connection:
+    """Sends JSON and reads JSON. httpx is imported with the first request: it would double the time of `--help`."""
+
+    def __init__(self, base_url: str, api_key: str | None, name: str, timeout: float) -> None:
+        """`name` goes into X-Keystroke-Client; `timeout` is in seconds."""
+        self._base_url = base_url
+        self._headers = {"X-Keystroke-Client": name} | (
+            {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        )
+        self._timeout = timeout
+
+    def get(self, path: str, params: Params | None = None) -> Any:
+        """The JSON answer to a GET."""
+        return self._request("GET", path, params=params or {})
+
+    def post(self, path: str, body: Any, headers: Mapping[str, str] | None = None) -> Any:
+        """The JSON answer to a POST of a JSON body. Never repeated by itself: it may have been carried out."""
+        return self._request("POST", path, json=body, headers=dict(headers or {}))
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if "_http" in self.__dict__:
+            self._http.close()
+
+    @cached_property
+    def _http(self) -> httpx.Client:
+        import httpx
+
+        # A proxy of the environment is for the world outside, never for the server on this machine.
+        outside = urlsplit(self._base_url).hostname not in _LOOPBACK
+        return httpx.Client(
+            base_url=f"{self._base_url}/api/v1",
+            headers=self._headers,
+            timeout=self._timeout,
+            trust_env=outside,
+        )
+
+    def _request(self, method: str, path: str, **options: Any) -> Any:
+        import httpx
+
+        try:
+            response = self._http.request(method, path, **options)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise ServerUnreachable(url=self._base_url, why=str(error) or type(error).__name__) from error
+        if response.is_success:
+            return _json_of(response)
+        raise _refusal(self._base_url, response)
+
+
+def _json_of(response: httpx.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError as error:
+        why = f"what answers there ({response.headers.get('content-type', 'no content type')}) is no Keystroke API"
+        raise ServerUnreachable(url=str(response.request.url), why=why) from error
+
+
+def _refusal(base_url: str, response: httpx.Response) -> RequestRefused:
+    """The problem document as an error; what is no problem document (a proxy's page) is told by its status."""
+    try:
+        problem = response.json()
+    except ValueError:
+        problem = None
+    if not isinstance(problem, dict):
+        problem = {}
+    detail = problem.get("detail") or problem.get("title") or f"{base_url} answered {response.status_code}"
+    return RequestRefused(
+        status=response.status_code, detail=detail + _listed(problem.get("errors")), problem=problem
+    )
+
+
+def _listed(errors: Any) -> str:
+    """The single errors of a problem, where the detail does not tell them already; one line."""
+    if not isinstance(errors, list) or not errors:
+        return ""
+    told = [
+        f"{error.get('path', '$')}: {error.get('message', '')}" for error in errors if isinstance(error, dict)
+    ]
+    return " " + "; ".join(told[:5]) + (f" (and {len(told) - 5} more)" if len(told) > 5 else "")
