@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from keystroke.domain.actor import LOCAL_OWNER
 from keystroke.domain.failure import Failure
 from keystroke.domain.filters import Page, RunFilter
@@ -43,7 +44,7 @@ FAILURE = Failure("ValueError", "no such card")
 def step(identity: str = "charge#0", status: StepStatus = StepStatus.SUCCESS, **changes: object) -> Step:
     now = datetime.now(UTC)
     made = Step(
-        identity, identity.split("#")[0], "Charge", StepKind.ACTION, status, 1, "d1", now, now, {"amount": 3}, {"ok": True}
+        identity, identity.split("#", maxsplit=1)[0], "Charge", StepKind.ACTION, status, 1, "d1", now, now, {"amount": 3}, {"ok": True}
     )
     return replace(made, **changes)
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+
 from keystroke.box import Box
 from keystroke.domain.actor import LOCAL_OWNER, Trigger
 from keystroke.domain.lease import Claimant, Lease
@@ -81,7 +82,9 @@ class Stage:
         return replace(self.claimant, worker_id=worker_id)
 
 
-def publish(database: Database, *workflows: WorkflowManifest, digest: str = "one", project: str = "demo") -> Project:
+def publish(
+    database: Database, *workflows: WorkflowManifest, digest: str = "one", project: str = "demo"
+) -> Project:
     """Publish workflows as a new deployment."""
     manifest = Manifest("default", project, digest, None, {each.slug: each for each in workflows})
     return publish_deployment(database, manifest).project

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Final, Self
 
 import psycopg
-from sqlalchemy import Connection, Engine, Row, create_engine, event, exc
+from sqlalchemy import Connection, CursorResult, Engine, Row, create_engine, event, exc
 from sqlalchemy.engine import make_url
 
 from keystroke.errors import DatabaseUnavailable, InvalidSettings, QueryTooSlow
@@ -80,7 +80,7 @@ class Tx:
             if self.backend == "sqlite":
                 driver.set_progress_handler(None, 0)
 
-    def _execute(self, sql: Sql, params: Params | None) -> Any:
+    def _execute(self, sql: Sql, params: Params | None) -> CursorResult[Any]:
         return self._connection.exec_driver_sql(sql.for_backend(self.backend), self._bound(params or {}))
 
     def _bound(self, params: Params) -> dict[str, Any]:
