@@ -45,19 +45,8 @@ class PostgreSQL:
         self.directory.mkdir(mode=0o700)
         if self.user:
             shutil.chown(self.directory, self.user)
-        command = [
-            self.binaries / "initdb",
-            "-D",
-            self.directory / "data",
-            "-U",
-            "postgres",
-            "-A",
-            "trust",
-            "-N",
-        ]
-        subprocess.run(
-            [*command, "-E", "UTF8", "--locale=C"], user=self.user, check=True, capture_output=True
-        )
+        initdb = f"{self.binaries}/initdb -D {self.directory}/data -U postgres -A trust -N -E UTF8 --locale=C"
+        subprocess.run(initdb.split(), user=self.user, check=True, capture_output=True)
 
     def start(self) -> None:
         """Start the server and return when it answers."""
