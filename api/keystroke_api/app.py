@@ -1,0 +1,39 @@
+"""The Flask app: every route, with what holds for all of them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flask import Flask
+
+from keystroke.settings import Settings
+from keystroke_api.addresses import TrustedProxies
+from keystroke_api.openapi import openapi_document
+from keystroke_api.operation import View, operation_of, register
+from keystroke_api.problems import install_problems
+from keystroke_api.rest import canceling, health, reading, starting, workflows
+from keystroke_api.services import Services, install_services
+from keystroke_api.traffic import install_traffic
+
+_VIEWS: Final[tuple[View, ...]] = (
+    starting.start_workflow, starting.start_batch, starting.start_default_workflow,
+    workflows.list_projects, workflows.list_workflows, workflows.get_workflow,
+    reading.list_runs, reading.get_run, reading.list_run_logs, reading.list_run_spans, canceling.cancel_run,
+    health.healthz, health.readyz, health.openapi,
+)  # fmt: skip
+
+
+def create_app(settings: Settings) -> Flask:
+    """The API as a WSGI app. InvalidSettings names what is missing; nothing is connected before the first request."""
+    app = Flask("keystroke_api", static_folder=None)
+    # Two slashes are no spelling of one: a redirect would lose the body of a start.
+    app.url_map.merge_slashes = False
+    app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
+    install_services(app, Services.from_settings(settings))
+    install_traffic(app)
+    install_problems(app)
+    operations = [operation_of(view) for view in _VIEWS]
+    for each in operations:
+        register(app, each)
+    app.extensions[health.OPENAPI] = openapi_document(operations)
+    return app

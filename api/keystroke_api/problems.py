@@ -1,0 +1,141 @@
+"""Errors as problem documents (RFC 9457): the one place that gives every error its HTTP status."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from flask import Flask, Response, g, request
+from pydantic import BaseModel, Field
+from werkzeug.exceptions import HTTPException
+
+from keystroke import errors
+from keystroke.errors import KeystrokeError, PathError
+from keystroke.telemetry import announce
+from keystroke.telemetry.events import RequestFailed
+from keystroke_api import refusals
+
+MEDIA_TYPE: Final = "application/problem+json"
+_TYPE_PREFIX: Final = "urn:keystroke:problem:"
+#: Seconds after which a caller may try again while the database is away.
+_RETRY_AFTER: Final = 2
+#: A problem tells what is wrong; it does not give a megabyte of input back.
+_LONGEST_TEXT: Final = 2_000
+_MOST_ERRORS: Final = 100
+
+#: The status of every error that a route lets through. What is not here is our own mistake: 500.
+STATUSES: Final[dict[type[KeystrokeError], int]] = {
+    refusals.InvalidJson: 400,
+    refusals.KeyMissing: 401,
+    refusals.KeyRefused: 401,
+    refusals.RoleTooLow: 403,
+    refusals.LoopbackOnly: 403,
+    refusals.ForeignHost: 403,
+    refusals.ForeignOrigin: 403,
+    errors.RunNotFound: 404,
+    errors.ProjectNotFound: 404,
+    errors.WorkflowNotFound: 404,
+    errors.ApiKeyNotFound: 404,
+    refusals.BodyTooSlow: 408,
+    errors.RunEnded: 409,
+    refusals.BodyTooLarge: 413,
+    errors.PayloadTooLarge: 413,
+    refusals.UnsupportedMediaType: 415,
+    refusals.InvalidRequest: 422,
+    errors.InvalidInput: 422,
+    errors.NotJson: 422,
+    errors.AmbiguousRunId: 422,
+    errors.IdempotencyConflict: 422,
+    # The query as it was asked has no answer in time; asking again would only cost the same again.
+    errors.QueryTooSlow: 422,
+    errors.DatabaseUnavailable: 503,
+    errors.SchemaOutdated: 503,
+    refusals.NotReady: 503,
+}
+
+
+class ProblemError(BaseModel):
+    """One thing that is wrong, and where."""
+
+    path: str = Field(examples=["$.email"])
+    message: str
+
+
+class Problem(BaseModel):
+    """A problem document (RFC 9457)."""
+
+    type: str = Field(examples=["urn:keystroke:problem:run-not-found"])
+    title: str
+    status: int = Field(ge=400, le=599)
+    detail: str
+    errors: list[ProblemError]
+    request_id: str
+
+
+def install_problems(app: Flask) -> None:
+    """Answer every error of the app with a problem document."""
+    app.register_error_handler(KeystrokeError, _refused)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _failed)
+
+
+def status_of(error: KeystrokeError) -> int:
+    """The HTTP status of an error."""
+    return next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), 500)
+
+
+def problem_document(error: KeystrokeError) -> dict[str, Any]:
+    """The problem document of an error, as it stands in an answer of its own or in a batch."""
+    status = status_of(error)
+    if status == 500:
+        return _document("internal-error", status, "Something went wrong on the server; its log says what.")
+    return _document(error.code, status, str(error), getattr(error, "errors", []))
+
+
+def _document(code: str, status: int, detail: str, listed: list[PathError] | None = None) -> dict[str, Any]:
+    return {
+        "type": _TYPE_PREFIX + code,
+        "title": code.replace("-", " ").capitalize().replace("Api", "API"),
+        "status": status,
+        "detail": _shortened(detail),
+        "errors": [
+            {"path": _shortened(each.path), "message": _shortened(each.message)}
+            for each in (listed or [])[:_MOST_ERRORS]
+        ],
+        "request_id": g.request_id,
+    }
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + "…"
+
+
+def _answer(document: dict[str, Any]) -> Response:
+    return Response(json.dumps(document), document["status"], mimetype=MEDIA_TYPE)
+
+
+def _refused(error: KeystrokeError) -> Response:
+    status = status_of(error)
+    if status >= 500:
+        announce(RequestFailed(method=request.method, path=request.path, status=status), error=error)
+    answer = _answer(problem_document(error))
+    if status == 401:
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="keystroke"'
+    if status == 503:
+        answer.headers["Retry-After"] = str(_RETRY_AFTER)
+    return answer
+
+
+def _http_error(error: HTTPException) -> Response:
+    """What Flask itself refuses: unknown paths, methods, and the like; their headers (`Allow`) stay."""
+    status = error.code or 500
+    answer = _answer(_document(error.name.lower().replace(" ", "-"), status, error.description or error.name))
+    for name, value in error.get_headers(request.environ):
+        if name.lower() not in ("content-type", "content-length"):
+            answer.headers.add(name, value)
+    return answer
+
+
+def _failed(error: Exception) -> Response:
+    announce(RequestFailed(method=request.method, path=request.path, status=500), error=error)
+    return _answer(_document("internal-error", 500, "Something went wrong on the server; its log says what."))
