@@ -15,9 +15,8 @@ from keystroke.domain.outcome import Canceled, Completed, Failed, HandedBack, Ou
 from keystroke.domain.payload import encode_payload
 from keystroke.domain.retry import Backoff
 from keystroke.domain.states import Reason, Status, Transition
-from keystroke.operations.claim_run import claim_in
 from keystroke.settings import Settings
-from keystroke.store import Database, Tx, cancels, runs
+from keystroke.store import Database, Tx, cancels, claims, runs
 from keystroke.store.runs import Changes, Moved
 
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -58,7 +57,7 @@ def finish_attempt(
     crash_point("attempt-ending")
     with database.transaction() as tx:
         moved = _end(tx, lease, ending)
-        following = claim_in(tx, claimant) if claimant is not None else None
+        following = claims.claim(tx, claimant) if claimant is not None else None
     crash_point("attempt-ended")
     return Finished(moved is not None, moved.status if moved else None, following)
 

@@ -9,12 +9,13 @@ from typing import Any, Final
 from sqlalchemy import Row
 
 from keystroke.clock import from_micros
-from keystroke.domain.actor import Actor, Trigger
+from keystroke.domain.actor import SYSTEM, Actor, Trigger
 from keystroke.domain.lease import Claimant, Lease
 from keystroke.domain.payload import decode_payload
 from keystroke.domain.states import CLAIM
 from keystroke.store.database import Tx
-from keystroke.store.sql import Sql
+from keystroke.store.runs import TRANSITION_OF_MOVED, entry_columns
+from keystroke.store.sql import Guarded, Sql
 
 # A run that has started belongs to the code it started with: workers of its deployment while one is alive and takes work,
 # else workers of the current deployment.
@@ -28,7 +29,7 @@ _CLAIMABLE: Final = """
         and not exists (select 1 from workers where workers.deployment_id = runs.deployment_id
                         and workers.state = 'alive')))
 """
-_CLAIM: Final = Sql(f"""
+_CLAIM: Final = Guarded(f"""
 update runs set status = '{CLAIM.target}', status_reason = null, attempt = attempt + 1, worker_id = :worker_id,
     deployment_id = :deployment_id,
     started_at = coalesce(started_at, {{now}}), updated_at = {{now}}, due_at = null
@@ -38,7 +39,7 @@ returning id, attempt, project_id, worker_id, workflow, queue, admitted_at, seed
     retry, parent_run_id, root_run_id, started_at, active_us, cancel_requested_at,
     (select body from run_payloads where run_id = runs.id and name = 'input') as input,
     (select body from run_payloads where run_id = runs.id and name = 'trigger') as trigger_payload
-""")
+""", (TRANSITION_OF_MOVED,))  # fmt: skip
 _MORE: Final = Sql(f"select 1 from runs where {_CLAIMABLE} limit 1")
 _HOLD: Final = Sql(
     "select 1 from runs where id = :run_id and attempt = :attempt and status = 'running' {for_share}"
@@ -71,7 +72,8 @@ def claim(tx: Tx, claimant: Claimant) -> Lease | None:
 
     Never waits for a lock: a candidate that somebody else looks at is passed over.
     """
-    row = tx.row(_CLAIM, {**_parameters(claimant), "worker_id": claimant.worker_id})
+    entry = {"reason": None, **entry_columns(CLAIM, claimant.worker_id, SYSTEM)}
+    row = tx.guarded(_CLAIM, {**_parameters(claimant), **entry})
     if row is None:
         return None
     return _lease(row, more=tx.row(_MORE, _parameters(claimant)) is not None)

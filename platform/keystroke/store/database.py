@@ -15,7 +15,7 @@ from sqlalchemy.engine import make_url
 
 from keystroke.errors import DatabaseUnavailable, InvalidSettings, QueryTooSlow
 from keystroke.settings import Settings
-from keystroke.store.sql import Backend, Sql
+from keystroke.store.sql import Backend, Guarded, Sql
 
 Params = Mapping[str, Any]
 _BUSY_SECONDS: Final = 30
@@ -48,6 +48,15 @@ class Tx:
     def run(self, sql: Sql, params: Params | None = None) -> int:
         """Execute a write; the number of rows that it touched."""
         return self._execute(sql, params).rowcount
+
+    def guarded(self, statement: Guarded, params: Params) -> Row[Any] | None:
+        """Execute a guarded update with its inserts; the updated row, or None when the guard did not hold."""
+        if self.backend == "postgresql":
+            return self.row(statement.combined, params)
+        row = self.row(statement.update, params)
+        for insert in statement.inserts if row is not None else ():
+            self.run(insert, {**params, "moved_id": row.id})
+        return row
 
     def run_many(self, sql: Sql, params: Sequence[Params]) -> None:
         """Execute a write once for each set of parameters."""

@@ -13,7 +13,7 @@ from keystroke.domain.actor import Actor, Trigger
 from keystroke.domain.manifest import WorkflowManifest
 from keystroke.domain.states import Reason, Status, Transition
 from keystroke.store.database import Tx
-from keystroke.store.sql import Sql
+from keystroke.store.sql import Guarded, Sql
 
 _INSERT: Final = Sql("""
 insert into runs (
@@ -33,10 +33,19 @@ _INSERT_PAYLOAD: Final = Sql("insert into run_payloads (run_id, name, body) valu
 _INSERT_TAG: Final = Sql(
     "insert into run_tags (run_id, project_id, key, value) values (:run_id, :project_id, :key, :value)"
 )
-_INSERT_TRANSITION: Final = Sql("""
-insert into transitions (run_id, at, transition, status, reason, attempt, worker_id, actor_type, actor_id, actor_name)
-values (:run_id, {now}, :transition, :status, :reason, :attempt, :worker_id, :actor_type, :actor_id, :actor_name)
+_INSERT_CREATION: Final = Sql("""
+insert into transitions (run_id, at, transition, status, attempt, actor_type, actor_id, actor_name)
+values (:run_id, {now}, 'create', 'queued', 0, :actor_type, :actor_id, :actor_name)
 """)
+# The timeline's entry, made by a guarded update from the row that it has moved.
+TRANSITION_OF_MOVED: Final = """
+insert into transitions (run_id, at, transition, status, reason, attempt, worker_id, actor_type, actor_id, actor_name)
+select id, {now}, :transition, :status, :reason, attempt, :worker_id, :actor_type, :actor_id, :actor_name from {moved}
+"""
+_PAYLOAD_OF_MOVED: Final = """
+insert into run_payloads (run_id, name, body)
+select id, :payload_name, :payload from {moved} where cast(:payload as text) is not null
+"""
 _LOCK: Final = Sql("""
 select recoveries, cancel_requested_at from runs
 where id = :run_id and attempt = :attempt and status = 'running' {for_update}
@@ -124,7 +133,7 @@ def insert_run(tx: Tx, run: NewRun) -> bool:
         _INSERT_TAG,
         [{"run_id": run.id, "project_id": run.project_id, "key": key, "value": value} for key, value in run.tags.items()],
     )
-    log_transition(tx, run.id, "create", Status.QUEUED, None, 0, None, run.actor)
+    tx.run(_INSERT_CREATION, {"run_id": run.id, **_actor_columns(run.actor)})
     return not scheduled
 
 
@@ -147,21 +156,28 @@ def move(
     if transition.fenced and attempt is None:
         raise ValueError(f"{transition.name} is made by an attempt, which has to be named")
     changes = changes or Changes()
-    row = tx.row(
+    name, payload = ("output", changes.output) if changes.error_text is None else ("error", changes.error_text)
+    row = tx.guarded(
         _move_sql(transition, attempt is not None, unless_cancel_requested),
         {
-            "run_id": run_id, "attempt": attempt, "reason": reason, "active_us": changes.active_us,
+            "run_id": run_id, "expected_attempt": attempt, "reason": reason, "active_us": changes.active_us,
             "delay_us": changes.delay_us, "failures": changes.failures, "recoveries": changes.recoveries,
             "retention_us": changes.retention_us, **_error_columns(changes.error),
+            "payload_name": name, "payload": payload, **entry_columns(transition, None, actor),
         },
     )  # fmt: skip
-    if row is None:
-        return None
-    for name, body in (("output", changes.output), ("error", changes.error_text)):
-        if body is not None:
-            tx.run(_INSERT_PAYLOAD, {"run_id": run_id, "name": name, "body": body})
-    log_transition(tx, run_id, transition.name, transition.target, reason, row.attempt, None, actor)
-    return Moved(row.id, row.project_id, row.queue, transition.target, row.attempt)
+    return None if row is None else Moved(row.id, row.project_id, row.queue, transition.target, row.attempt)
+
+
+def entry_columns(transition: Transition, worker_id: str | None, actor: Actor) -> dict[str, Any]:
+    """What the timeline's entry of a transition holds besides run, attempt and reason."""
+    return {
+        "transition": transition.name, "status": transition.target, "worker_id": worker_id, **_actor_columns(actor),
+    }  # fmt: skip
+
+
+def _actor_columns(actor: Actor) -> dict[str, str]:
+    return {"actor_type": actor.type, "actor_id": actor.id, "actor_name": actor.name}
 
 
 def lock(tx: Tx, run_id: str, attempt: int) -> Held | None:
@@ -175,37 +191,19 @@ def organization_of(tx: Tx, run_id: str) -> str:
     return str(tx.value(_ORGANIZATION, {"run_id": run_id}))
 
 
-def log_transition(
-    tx: Tx,
-    run_id: str,
-    name: str,
-    status: Status,
-    reason: Reason | None,
-    attempt: int,
-    worker_id: str | None,
-    actor: Actor,
-) -> None:
-    """Add an entry to the run's timeline."""
-    tx.run(
-        _INSERT_TRANSITION,
-        {
-            "run_id": run_id, "transition": name, "status": status, "reason": reason, "attempt": attempt,
-            "worker_id": worker_id, "actor_type": actor.type, "actor_id": actor.id, "actor_name": actor.name,
-        },
-    )  # fmt: skip
-
-
 @cache
-def _move_sql(transition: Transition, fenced: bool, unless_cancel_requested: bool) -> Sql:
+def _move_sql(transition: Transition, fenced: bool, unless_cancel_requested: bool) -> Guarded:
     sources = ", ".join(f"'{source}'" for source in sorted(transition.sources))
     effects = _TO_TERMINAL if transition.target.terminal else _TO_REST
     guards = f"id = :run_id and status in ({sources})"
-    guards += " and attempt = :attempt" if fenced else ""
+    guards += " and attempt = :expected_attempt" if fenced else ""
     guards += " and cancel_requested_at is null" if unless_cancel_requested else ""
-    return Sql(
+    update = (
         f"update runs set status = '{transition.target}', updated_at = {{now}}, {effects} where {guards} "
         "returning id, project_id, queue, attempt"
     )
+    payload = (_PAYLOAD_OF_MOVED,) if transition.target.terminal else ()
+    return Guarded(update, (TRANSITION_OF_MOVED, *payload))
 
 
 def _error_columns(error: dict[str, Any] | None) -> dict[str, Any]:

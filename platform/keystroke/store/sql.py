@@ -65,3 +65,21 @@ class Sql:
         lists, words = _LISTS[backend], _WORDS[backend]
         text = _LIST.sub(lambda match: lists[match[1]].format(match[2]), self.text)
         return _WORD.sub(lambda match: words[match[1]], text)
+
+
+class Guarded:
+    """A guarded update, and inserts that happen only if it won: one statement and round trip on PostgreSQL.
+
+    The update returns `id` and whatever its caller wants; each insert selects from `{moved}`, the rows that were updated.
+    SQLite, which has no inserts inside a query, executes them one after the other in the same transaction.
+    """
+
+    def __init__(self, update: str, inserts: tuple[str, ...]) -> None:
+        """Prepare both forms."""
+        names = [f"inserted{at}" for at in range(len(inserts))]
+        parts = [f"moved as ({update})"]
+        parts += [f"{name} as ({insert.replace('{moved}', 'moved')})" for name, insert in zip(names, inserts, strict=True)]
+        self.combined: Final = Sql(f"with {', '.join(parts)} select * from moved")
+        self.update: Final = Sql(update)
+        row = "(select * from runs where id = :moved_id) moved"
+        self.inserts: Final = tuple(Sql(insert.replace("{moved}", row)) for insert in inserts)
