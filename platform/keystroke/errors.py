@@ -5,6 +5,7 @@ Every layer raises these; the API turns them into problem documents, the CLI int
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -19,7 +20,7 @@ class KeystrokeError(Exception):
         """Keep the fields as attributes and fill them into the docstring."""
         for name, value in fields.items():
             setattr(self, name, value)
-        super().__init__((type(self).__doc__ or "").format(**fields))
+        super().__init__(inspect.cleandoc(type(self).__doc__ or "").format(**fields))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,42 @@ class LeaseLost(KeystrokeError):
     """Attempt {attempt} of {run_id} no longer holds the run: another one took over, or it has ended."""
 
     code = "lease-lost"
+
+
+class Nondeterminism(KeystrokeError):
+    """{mismatch}"""
+
+    code = "nondeterminism"
+
+
+class SuspensionSwallowed(KeystrokeError):
+    """The run was to be suspended ({reason}), and the code at {place} caught what suspends it and went on. Catch Exception there, not BaseException, and do not return from a `finally`."""
+
+    code = "suspension-swallowed"
+
+
+class ActionInForeignThread(KeystrokeError):
+    """The action {action} was called in a thread that the workflow started itself, where no order of calls can be recorded. Use ctx.map({action}, items) instead, or asyncio.gather with async actions."""
+
+    code = "action-in-foreign-thread"
+
+
+class AsyncActionInSyncWorkflow(KeystrokeError):
+    """The async action {action} was called in the sync workflow {workflow}: make the workflow `async def` and await the action, or the action `def`."""
+
+    code = "async-action-in-sync-workflow"
+
+
+class NotInWorkflowCode(KeystrokeError):
+    """{call} was called in a thread that the workflow started itself; call it in the workflow's own code."""
+
+    code = "not-in-workflow-code"
+
+
+class WorkflowGone(KeystrokeError):
+    """The code that is deployed now has no workflow {workflow}; the run was started when it had one."""
+
+    code = "workflow-gone"
 
 
 class DatabaseUnavailable(KeystrokeError):

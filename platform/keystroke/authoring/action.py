@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from keystroke.authoring.arguments import Arguments
@@ -107,19 +107,17 @@ class Action(Generic[P, R]):
             parameters = self.parameters
         except UnreadableAnnotation as error:
             return [f"action {self.name}: {error}"]
-        wanted = {f"parameter {each.name}": each.annotation for each in parameters.parameters}
-        wanted["its result"] = parameters.result
+        wanted = {f"parameter {each.name}": partial(Codec, each.annotation) for each in parameters.parameters}
+        wanted["its result"] = partial(Codec, parameters.result)
         return [f"action {self.name}: {problem}" for problem in type_problems(wanted)]
 
 
-def type_problems(wanted: Mapping[str, Any], *, needs_schema: bool = False) -> list[str]:
-    """Which of the annotations cannot be recorded (or published as JSON Schema), by what they are the type of."""
+def type_problems(wanted: Mapping[str, Callable[[], object]]) -> list[str]:
+    """What cannot be recorded or published, found by trying: each name is that of what has the type."""
     problems = []
-    for what, annotation in wanted.items():
+    for what, attempt in wanted.items():
         try:
-            codec = Codec(annotation)
-            if needs_schema:
-                codec.schema()
+            attempt()
         except UnsupportedType as error:
             problems.append(f"the type of {what}, {error.type}, cannot be recorded: {error.why}")
     return problems

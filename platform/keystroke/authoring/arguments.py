@@ -41,8 +41,8 @@ class Arguments:
 
 def _annotation(parameter: Parameter) -> Any:
     if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
-        return tuple[parameter.annotation, ...]
+        return types.GenericAlias(tuple, (parameter.annotation, ...))
     if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-        return dict.__class_getitem__((str, parameter.annotation))
+        return types.GenericAlias(dict, (str, parameter.annotation))
     # `limit: int = None` is often written and always meant as `int | None`.
     return parameter.annotation | None if parameter.default is None else parameter.annotation

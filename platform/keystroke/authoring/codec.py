@@ -7,7 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin
 
-from pydantic import PydanticUndefinedAnnotation, PydanticUserError, TypeAdapter, ValidationError
+from pydantic import (
+    PydanticSchemaGenerationError,
+    PydanticUndefinedAnnotation,
+    PydanticUserError,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic.json_schema import JsonSchemaMode
 
 from keystroke.authoring.canonical import NotCanonical, reveal, settle
@@ -129,7 +135,13 @@ class Codec:
         try:
             return make()
         except (PydanticUserError, PydanticUndefinedAnnotation) as error:
-            raise UnsupportedType(type=self.type, why=str(error).split("\n")[0]) from error
+            raise UnsupportedType(type=self.type, why=_why(error)) from error
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, PydanticSchemaGenerationError):
+        return "Pydantic has no schema for it; use a Pydantic model, a dataclass or a plain type"
+    return str(error).split("\n")[0]
 
 
 def path_errors(error: ValidationError) -> list[PathError]:

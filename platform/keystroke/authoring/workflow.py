@@ -112,15 +112,23 @@ class Workflow(Generic[P, R]):
         """Records what the function returns."""
         return Codec(self.parameters.result, "output")
 
+    def input_schema(self) -> dict[str, Any]:
+        """The JSON Schema of what the workflow takes."""
+        return self.input.schema("validation")
+
+    def output_schema(self) -> dict[str, Any]:
+        """The JSON Schema of what the workflow gives."""
+        return self.output.schema("serialization")
+
     def problems(self) -> list[str]:
         """What is wrong with the signature: its parameters, or types that cannot be read or recorded."""
         try:
             parameters = self.parameters
         except UnreadableAnnotation as error:
             return [f"workflow {self.slug}: {error}"]
-        wanted = {f"parameter {each.name}": each.annotation for each in parameters.parameters}
-        wanted["its result"] = parameters.result
-        found = self._parameter_problems(parameters) + type_problems(wanted, needs_schema=True)
+        taker = f"parameter {self.parameter.name}" if self.parameter else "its input"
+        wanted = {taker: self.input_schema, "its result": self.output_schema}
+        found = self._parameter_problems(parameters) + type_problems(wanted)
         return [f"workflow {self.slug}: {problem}" for problem in found]
 
     def _parameter_problems(self, parameters: FunctionSignature) -> list[str]:
@@ -176,6 +184,9 @@ def workflow(  # noqa: PLR0913 - the options of the language, by name
     `timeout`, `concurrency`, `rate_limit`, `budget`, `durability` and `on_failure` are refused: not supported yet.
     """
     options = dict(locals())
+    if inspect.isfunction(slug):
+        report(slug, [f'@workflow needs a slug: @workflow("{slug.__name__.replace("_", "-")}")'])
+        return lambda function: function
     return lambda function: _define(function, options, defining_names(function, 1))
 
 

@@ -1,0 +1,153 @@
+"""Loads a project: imports its modules, gathers its definitions, and makes the manifest that is published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from keystroke.authoring.action import Action
+from keystroke.authoring.code_version import DEFINITION_FOLDERS, code_digest, git_commit
+from keystroke.authoring.definition import collecting_problems
+from keystroke.authoring.imports import (
+    exclusive_imports,
+    import_definitions,
+    name_clashes,
+    project_modules,
+)  # fmt: skip
+from keystroke.authoring.project_file import ProjectFile, read_project_file
+from keystroke.authoring.workflow import Workflow
+from keystroke.domain.manifest import Manifest, WorkflowManifest
+from keystroke.errors import ProjectErrors, ProjectProblem
+from keystroke.settings import PROJECT_FILE
+
+AnyWorkflow = Workflow[..., Any]
+AnyAction = Action[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedProject:
+    """A project whose code is imported in this process.
+
+    `workflows` are by slug, `actions` by name, `modules` the names of the project's own modules; `directory` is the one
+    with keystroke.toml.
+    """
+
+    directory: Path
+    organization: str
+    project: str
+    workflows: dict[str, AnyWorkflow]
+    actions: dict[str, AnyAction]
+    manifest: Manifest
+    modules: frozenset[str]
+
+
+def load_project(directory: Path) -> LoadedProject:
+    """Import the project and gather its definitions; ProjectErrors lists everything that is wrong, and nothing is kept."""
+    file = read_project_file(Path(directory))
+    with exclusive_imports(file.source), collecting_problems() as problems:
+        problems.extend([*_missing_folders(file), *name_clashes(file.source)])
+        problems.extend(import_definitions(file.source))
+        modules = project_modules(file.source)
+        definitions = _gather(modules.values())
+        problems.extend([*_definition_problems(definitions), *_duplicates(file, definitions)])
+        if problems:
+            raise ProjectErrors(str(file.directory), [_shown(file, each) for each in dict.fromkeys(problems)])
+        return _loaded(file, definitions, modules)
+
+
+def _loaded(
+    file: ProjectFile, definitions: list[AnyWorkflow | AnyAction], modules: dict[str, ModuleType]
+) -> LoadedProject:
+    workflows = {each.slug: each for each in definitions if isinstance(each, Workflow)}
+    return LoadedProject(
+        directory=file.directory,
+        organization=file.organization,
+        project=file.project,
+        workflows=workflows,
+        actions={each.name: each for each in definitions if isinstance(each, Action)},
+        manifest=_manifest(file, workflows),
+        modules=frozenset(modules),
+    )
+
+
+def _manifest(file: ProjectFile, workflows: dict[str, AnyWorkflow]) -> Manifest:
+    return Manifest(
+        organization=file.organization,
+        project=file.project,
+        digest=code_digest(file.source),
+        git_commit=git_commit(file.source),
+        workflows={slug: _workflow_manifest(file, workflow) for slug, workflow in sorted(workflows.items())},
+    )
+
+
+def _workflow_manifest(file: ProjectFile, workflow: AnyWorkflow) -> WorkflowManifest:
+    options = workflow.options
+    return WorkflowManifest(
+        slug=options.slug,
+        name=options.name,
+        description=options.description,
+        input_schema=workflow.input_schema(),
+        output_schema=workflow.output_schema(),
+        queue=options.queue,
+        priority=options.priority,
+        max_attempts=options.max_attempts,
+        retry=options.retry(),
+        idempotency_ttl=options.idempotency_ttl.total_seconds(),
+        retention=options.retention.total_seconds() if options.retention else None,
+        tags=options.tags,
+        tool=options.tool,
+        source=_place(file, workflow),
+    )
+
+
+def _gather(modules: Iterable[ModuleType]) -> list[AnyWorkflow | AnyAction]:
+    found = {
+        id(each): each
+        for module in modules
+        for each in vars(module).values()
+        if isinstance(each, Workflow | Action)
+    }
+    return sorted(found.values(), key=lambda each: (each.place[0], each.place[1] or 0))
+
+
+def _missing_folders(file: ProjectFile) -> list[ProjectProblem]:
+    if any((file.source / name).is_dir() for name in DEFINITION_FOLDERS):
+        return []
+    return [
+        ProjectProblem(
+            PROJECT_FILE, None, f"there is no folder {' or '.join(DEFINITION_FOLDERS)} in {file.source}"
+        )
+    ]
+
+
+def _definition_problems(definitions: list[AnyWorkflow | AnyAction]) -> Iterator[ProjectProblem]:
+    for each in definitions:
+        for message in each.problems():
+            yield ProjectProblem(*each.place, message)
+
+
+def _duplicates(file: ProjectFile, definitions: list[AnyWorkflow | AnyAction]) -> Iterator[ProjectProblem]:
+    first: dict[tuple[type, str], AnyWorkflow | AnyAction] = {}
+    for each in definitions:
+        key = each.slug if isinstance(each, Workflow) else each.name
+        earlier = first.setdefault((type(each), key), each)
+        if earlier is not each:
+            word = "slug" if isinstance(each, Workflow) else "action name"
+            yield ProjectProblem(*each.place, f"the {word} {key!r} is taken by {_place(file, earlier)}")
+
+
+def _place(file: ProjectFile, definition: AnyWorkflow | AnyAction) -> str:
+    path, line = definition.place
+    return f"{_relative(file, path)}:{line}"
+
+
+def _shown(file: ProjectFile, problem: ProjectProblem) -> ProjectProblem:
+    return ProjectProblem(_relative(file, problem.path), problem.line, problem.message)
+
+
+def _relative(file: ProjectFile, path: str) -> str:
+    inside = Path(path)
+    return inside.relative_to(file.directory).as_posix() if inside.is_relative_to(file.directory) else path
