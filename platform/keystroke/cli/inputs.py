@@ -1,4 +1,4 @@
-"""Values that people write on the command line: JSON, tags, moments, durations. Wrong ones are usage errors (exit 2)."""
+"""Values that people write on the command line: JSON, tags, moments. Wrong ones are usage errors (exit 2)."""
 
 from __future__ import annotations
 
@@ -64,16 +64,4 @@ def _ago(option: str, text: str) -> datetime:
     except ValueError as error:
         raise click.UsageError(
             f"{option} {text}: write how long ago (90s, 2h, 3d) or a time (2026-01-31T12:00)"
-        ) from error
-
-
-def read_milliseconds(option: str, text: str | None) -> str | None:
-    """A duration in whole milliseconds: a bare number is one already, `2s` and `1h30m` are turned into it."""
-    if text is None or text.isdigit():
-        return text
-    try:
-        return str(round(parse_duration(text).total_seconds() * 1000))
-    except ValueError as error:
-        raise click.UsageError(
-            f"{option} {text}: write milliseconds, or a duration such as 2s or 1h30m"
         ) from error

@@ -82,16 +82,4 @@ def _refusal(base_url: str, response: httpx.Response) -> RequestRefused:
     if not isinstance(problem, dict):
         problem = {}
     detail = problem.get("detail") or problem.get("title") or f"{base_url} answered {response.status_code}"
-    return RequestRefused(
-        status=response.status_code, detail=detail + _listed(problem.get("errors")), problem=problem
-    )
-
-
-def _listed(errors: Any) -> str:
-    """The single errors of a problem, where the detail does not tell them already; one line."""
-    if not isinstance(errors, list) or not errors:
-        return ""
-    told = [
-        f"{error.get('path', '$')}: {error.get('message', '')}" for error in errors if isinstance(error, dict)
-    ]
-    return " " + "; ".join(told[:5]) + (f" (and {len(told) - 5} more)" if len(told) > 5 else "")
+    return RequestRefused(status=response.status_code, detail=detail, problem=problem)

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from keystroke.operations.fleet_state import stop_worker
 from keystroke.operations.recover_runs import recover_dead_workers
 from keystroke.settings import Settings
-from keystroke.store import Database, access, fleet
+from keystroke.store import Database, access, deployments, fleet
+from keystroke.store.fleet import WorkerRow
 from keystroke.store.migrate import upgrade
 
 
@@ -28,11 +29,24 @@ def prepared_database(environment: Mapping[str, str]) -> Iterator[Database]:
         database.close()
 
 
-def has_worker(database: Database, process_id: int) -> bool:
-    """Whether the worker with this process id is registered and takes work."""
+def find_worker(database: Database, process_id: int) -> WorkerRow | None:
+    """The worker with this process id, once it is registered and takes work."""
     with database.read() as tx:
         workers = fleet.list_workers(access.local_scope(tx), tx)
-    return any(worker.pid == process_id and worker.state == "alive" for worker in workers)
+    return next((each for each in workers if each.pid == process_id and each.state == "alive"), None)
+
+
+def make_current(database: Database, worker: WorkerRow) -> None:
+    """Make the code that the worker has loaded the project's current one.
+
+    Elsewhere only new code becomes current by itself, so that an old worker changes nothing; here the saved files rule,
+    also when an edit was taken back.
+    """
+    with database.transaction() as tx:
+        projects = access.list_projects(access.local_scope(tx), tx)
+        project = next(each for each in projects if each.id == worker.project_id)
+        if project.current_deployment_id != worker.deployment_id:
+            deployments.activate(tx, project, worker.deployment_id)
 
 
 def _take_over(database: Database, settings: Settings) -> None:

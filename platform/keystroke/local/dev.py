@@ -12,11 +12,11 @@ from typing import Final
 
 from keystroke.client.workspace import ServerAddress, Workspace
 from keystroke.local.broker import Broker, choose_broker, wait_until_ready
-from keystroke.local.data import prepared_database
+from keystroke.local.data import make_current, prepared_database
 from keystroke.local.locks import serve_alone
 from keystroke.local.ports import free_port
 from keystroke.local.programs import broker_program, component_programs, dev_environment
-from keystroke.local.readiness import wait_until_api_ready, wait_until_worker_registered
+from keystroke.local.readiness import wait_for_registered, wait_until_api_ready
 from keystroke.local.reload import watch_changes
 from keystroke.local.screen import Screen
 from keystroke.local.supervised import Supervised
@@ -77,7 +77,7 @@ class _Dev:
             started = {program.name: self._supervisor.start(program) for program in programs}
             worker = started["worker"]
             await asyncio.gather(
-                self._supervisor.watch(), self._announce(database, worker), self._reload(worker)
+                self._supervisor.watch(), self._follow(database, worker), self._reload(worker)
             )
 
     async def _prepare(self, stack: ExitStack) -> Database:
@@ -89,15 +89,27 @@ class _Dev:
         database, _ = await asyncio.gather(opening, wait_until_ready(self._broker))
         return database
 
-    async def _announce(self, database: Database, worker: Supervised) -> None:
-        """Leave the address for the command line when the API serves; say so when the worker does, too."""
-        url = f"http://127.0.0.1:{self._port}"
+    async def _follow(self, database: Database, worker: Supervised) -> None:
+        """Leave the address for the command line when the API serves; say so whenever a worker is there to do the work."""
         await wait_until_api_ready(self._port)
-        self._workspace.write_address(ServerAddress(url, os.getpid()))
-        await wait_until_worker_registered(database, worker)
-        self._screen.say(
-            f"\n  project   {self._workspace.project_directory}\n  API       {url}/api/v1  ({url}/docs)\n"
-            f"  history   {url}/history\n\nready in {time.monotonic() - self._began:.1f} s (Ctrl-C stops it)\n"
+        self._workspace.write_address(ServerAddress(self._url, os.getpid()))
+        seen = None
+        while True:
+            worker.has_started.clear()
+            registered = await wait_for_registered(database, worker, other_than=seen)
+            await asyncio.to_thread(make_current, database, registered)
+            self._screen.say("ready again\n" if seen else self._ready())
+            seen = registered.pid
+            await worker.has_started.wait()
+
+    @property
+    def _url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def _ready(self) -> str:
+        return (
+            f"\n  project   {self._workspace.project_directory}\n  API       {self._url}/api/v1  ({self._url}/docs)\n"
+            f"  history   {self._url}/history\n\nready in {time.monotonic() - self._began:.1f} s (Ctrl-C stops it)\n"
         )
 
     async def _reload(self, worker: Supervised) -> None:

@@ -42,10 +42,10 @@ class Program:
 
 
 class Supervised:
-    """A program under supervision. `started` is called with the process id of each start."""
+    """A program under supervision. `started` is called after each start."""
 
     def __init__(
-        self, program: Program, screen: Screen, lock: int, started: Callable[[Supervised], None] | None = None
+        self, program: Program, screen: Screen, lock: int, started: Callable[[], None] | None = None
     ) -> None:
         """`lock` is the descriptor that the program inherits (see `locks`)."""
         self.program = program
@@ -53,6 +53,8 @@ class Supervised:
         self._lock = lock
         self._started = started
         self._process: asyncio.subprocess.Process | None = None
+        #: Set by every start; whoever waits for the next one clears it.
+        self.has_started = asyncio.Event()
         self._again = asyncio.Event()
         self._stopping = False
         self._failures = 0
@@ -101,8 +103,9 @@ class Supervised:
             os.close(writing)
         self._process = process
         lines = asyncio.create_task(self._show_lines(reading))
+        self.has_started.set()
         if self._started:
-            self._started(self)
+            self._started()
         if self._stopping:  # stop() came while the process was being started, and found none
             process.terminate()
         code = await process.wait()

@@ -22,7 +22,7 @@ class Supervisor:
 
     def start(self, program: Program) -> Supervised:
         """Start a program, and keep it running from now on."""
-        supervised = Supervised(program, self._screen, self._lock, started=lambda _: self._record())
+        supervised = Supervised(program, self._screen, self._lock, started=self._record)
         self._running[supervised] = asyncio.create_task(supervised.keep_running(), name=program.name)
         return supervised
 

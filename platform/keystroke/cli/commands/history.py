@@ -15,7 +15,7 @@ from keystroke.cli.commands.runs import (
     since_option,
     status_option,
 )
-from keystroke.cli.inputs import read_milliseconds, read_moment
+from keystroke.cli.inputs import read_moment
 from keystroke.cli.options import Decorated, remote_options, run_argument
 from keystroke.cli.session import session_of
 
@@ -72,19 +72,10 @@ def history() -> None:
 def list_history(context: click.Context, /, limit: int, cursor: str | None, **given: Any) -> None:
     """List runs, newest first. Different filters all have to hold."""
     session = session_of(context)
-    filters = {name: value for name, value in _as_parameters(given).items() if value not in (None, ())}
+    moments = {name: read_moment(f"--{name}", given[name]) for name in ("since", "until")}
+    filters = {name: value for name, value in {**given, **moments}.items() if value not in (None, ())}
     with session.connect() as client:
         session.show(client.list_runs(filters, limit=limit, cursor=cursor), kind="runs")
-
-
-def _as_parameters(given: dict[str, Any]) -> dict[str, Any]:
-    """The options as parameters of the API: moments absolute, durations in milliseconds."""
-    moments = {name: read_moment(f"--{name}", given[name]) for name in ("since", "until")}
-    durations = {
-        name: read_milliseconds(f"--{name.replace('_', '-')}", given[name])
-        for name in ("min_duration", "max_duration")
-    }
-    return given | moments | durations
 
 
 @history.command("get")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from keystroke.cli.inputs import read_moment
@@ -9,7 +11,10 @@ from keystroke.cli.options import project_option, remote_options, run_argument, 
 from keystroke.cli.session import session_of
 from keystroke.cli.target import find_project
 from keystroke.domain.states import Status
-from keystroke.errors import RunNotFound
+from keystroke.errors import KeystrokeError, RunNotFound
+
+if TYPE_CHECKING:
+    from keystroke.client import Client
 
 include_option = click.option(
     "--include",
@@ -87,17 +92,24 @@ def get_run(context: click.Context, slug: str, run_id: str, include: str | None)
 @click.pass_context
 def cancel_runs(context: click.Context, run_ids: tuple[str, ...]) -> int:
     """Cancel runs; a running one gets the chance to clean up. Exit code 1 when one of them was not to be canceled."""
-    from keystroke.errors import KeystrokeError
-
     session = session_of(context)
-    answers, failures = [], 0
+    canceled, refused = [], 0
     with session.connect() as client:
         for run_id in run_ids:
             try:
-                answers.append(client.cancel_run(client.find_run_id(run_id)))
+                canceled.append(_cancel(client, run_id))
             except KeystrokeError as error:
-                failures += 1
+                refused += 1
                 click.echo(f"error: {run_id}: {error}", err=True)
-    if answers:
-        session.show(answers if len(run_ids) > 1 else answers[0], kind="runs" if len(run_ids) > 1 else "run")
-    return 1 if failures else 0
+    if len(run_ids) > 1:
+        session.show(canceled, kind="runs")
+    elif canceled:
+        session.show(canceled[0], kind="run")
+    return 1 if refused else 0
+
+
+def _cancel(client: Client, prefix: str) -> dict[str, Any]:
+    """The run after it was asked to end: canceled, or still running with `cancel_requested_at`."""
+    run_id = client.find_run_id(prefix)
+    client.cancel_run(run_id)
+    return client.get_run(run_id)

@@ -1,0 +1,152 @@
+"""The forms of an answer: JSON, YAML, tables, one value, the short form."""
+
+from __future__ import annotations
+
+import io
+import json
+from contextlib import redirect_stdout
+from typing import Any
+
+import pytest
+import yaml
+
+from keystroke.cli.output import pick, show
+from keystroke.cli.session import Session
+from keystroke.cli.summaries import summarize
+from keystroke.cli.tables import duration
+from keystroke.errors import ValueNotThere
+
+RUN: dict[str, Any] = {
+    "id": "run_01jd3v5w0gf8tbm5zbbdb40jyq", "workflow": "signup-pipeline", "status": "success", "status_reason": None,
+    "trigger": {"type": "cli", "label": "CLI", "value": None}, "created_at": "2026-11-23T19:25:00.000000Z",
+    "duration_ms": 2140, "output": {"brief": "Ada\nLovelace", "scores": [1, 2]}, "error": None, "tags": {},
+    "steps": [{"identity": "research#0", "kind": "action", "status": "success", "attempt": 1, "duration_ms": 12}],
+}  # fmt: skip
+FAILED = RUN | {
+    "status": "failed",
+    "output": None,
+    "error": {"type": "ValueError", "message": "no such account"},
+}
+PAGE = {"data": [RUN, FAILED], "next_cursor": "abc", "has_more": True}
+
+
+class Terminal(io.StringIO):
+    """A stdout that claims to be a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+    def show(self, value: Any, *, kind: str, session: Session) -> str:
+        """What is printed on it."""
+        with redirect_stdout(self):
+            show(value, kind=kind, session=session)
+        return self.getvalue()
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """A terminal without colours."""
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TZ", "UTC")
+    return Terminal()
+
+
+def test_json_when_piped(capsys: pytest.CaptureFixture[str]) -> None:
+    show(RUN, kind="run", session=Session())
+    assert json.loads(capsys.readouterr().out) == RUN
+
+
+def test_a_table_on_a_terminal(terminal: Terminal) -> None:
+    printed = terminal.show(PAGE, kind="runs", session=Session())
+    assert printed.splitlines()[0].split() == ["Run", "Workflow", "Status", "Trigger", "Created", "Duration"]
+    assert "run_01jd3v5w0gf8tbm5zbbdb40jyq  signup-pipeline  success" in printed
+    assert "2.1 s" in printed
+    assert "--cursor abc" in printed
+
+
+def test_a_run_as_a_table_has_its_fields_and_its_steps(terminal: Terminal) -> None:
+    printed = terminal.show(RUN, kind="run", session=Session())
+    assert "signup-pipeline" in printed
+    assert "research#0" in printed
+    assert "error" not in printed
+
+
+def test_an_empty_list_says_so(terminal: Terminal) -> None:
+    printed = terminal.show(
+        {"data": [], "next_cursor": None, "has_more": False}, kind="runs", session=Session()
+    )
+    assert printed == "no runs\n"
+
+
+def test_markup_in_values_is_text(terminal: Terminal) -> None:
+    printed = terminal.show(RUN | {"workflow": "[red]x[/red]"}, kind="run", session=Session())
+    assert "[red]x[/red]" in printed
+
+
+def test_the_form_that_was_asked_for_wins(terminal: Terminal) -> None:
+    printed = terminal.show(RUN, kind="run", session=Session(output="json"))
+    assert json.loads(printed) == RUN
+
+
+def test_yaml(capsys: pytest.CaptureFixture[str]) -> None:
+    show(RUN, kind="run", session=Session(output="yaml"))
+    assert yaml.safe_load(capsys.readouterr().out) == RUN
+
+
+@pytest.mark.parametrize(
+    ("path", "printed"),
+    [
+        ("output.brief", "Ada\nLovelace\n"),
+        ("duration_ms", "2140\n"),
+        ("error", "null\n"),
+        ("output.scores", "[\n  1,\n  2\n]\n"),
+        ("output.scores.1", "2\n"),
+        ("steps.0.identity", "research#0\n"),
+    ],
+)
+def test_one_value(capsys: pytest.CaptureFixture[str], path: str, printed: str) -> None:
+    show(RUN, kind="run", session=Session(field=path))
+    assert capsys.readouterr().out == printed
+
+
+def test_a_value_of_each_row() -> None:
+    assert pick(PAGE, "status") == ["success", "failed"]
+    assert pick(PAGE, "1.status") == "failed"
+    assert pick(PAGE, "next_cursor") == "abc"
+
+
+@pytest.mark.parametrize(
+    "path", ["output.nothing", "nothing", "output.brief.more", "output.scores.7", "steps.x"]
+)
+def test_a_value_that_is_not_there_names_what_is(path: str) -> None:
+    with pytest.raises(ValueNotThere, match=rf"There is no {path} in the answer"):
+        pick(RUN, path)
+
+
+def test_the_short_form_of_a_run() -> None:
+    assert summarize(RUN, "run")["output"] == RUN["output"]
+    short = summarize(FAILED, "run")
+    assert short["error"] == "ValueError: no such account"
+    assert "output" not in short
+
+
+def test_the_short_form_of_a_list_keeps_its_paging() -> None:
+    short = summarize(PAGE, "runs")
+    assert short["has_more"] is True
+    assert list(short["data"][0]) == ["id", "workflow", "status", "created_at", "duration_ms"]
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"),
+    [
+        (0, "0 ms"),
+        (999, "999 ms"),
+        (2140, "2.1 s"),
+        (200_000, "3 min 20 s"),
+        (7_500_000, "2 h 5 min"),
+        (2e8, "2 d 7 h"),
+    ],
+)
+def test_durations_read_well(milliseconds: float, text: str) -> None:
+    assert duration(milliseconds) == text
