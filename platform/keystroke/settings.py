@@ -95,7 +95,8 @@ class Settings:
         values: dict[str, Any] = {}
         for setting in fields(cls):
             variable = PREFIX + setting.name.upper()
-            raw = environ.get(variable) or file_values.pop(setting.name, None)
+            in_file = file_values.pop(setting.name, None)
+            raw = environ.get(variable) or in_file
             if raw in (None, ""):
                 continue
             try:
