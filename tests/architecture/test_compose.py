@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from keystroke.cli.main import main
 from keystroke.settings import PREFIX, Settings
 from support.sources import ROOT
