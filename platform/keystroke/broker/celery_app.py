@@ -51,6 +51,7 @@ _CONFIGURATION: Final[dict[str, Any]] = {
     "task_acks_late": True,
     "worker_prefetch_multiplier": 1,
     "worker_pool_putlocks": False,
+    "worker_enable_prefetch_count_reduction": False,
     "worker_cancel_long_running_tasks_on_connection_loss": False,
     # Results are ignored, so there is no reason to wait for those of a child that has died.
     "worker_lost_wait": 1.0,

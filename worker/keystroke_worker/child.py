@@ -1,0 +1,58 @@
+"""A child of the worker: one process, its own process group, at most one attempt at a time."""
+
+from __future__ import annotations
+
+import os
+import signal
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from keystroke.box import Box
+from keystroke.broker.wakeups import Wakeups
+from keystroke_worker.interrupts import Interrupts
+from keystroke_worker.work_loop import WorkLoop
+
+if TYPE_CHECKING:
+    from keystroke_worker.worker_process import WorkerProcess
+
+
+class Child:
+    """What a child has of its own; the rest it shares with the worker by the fork."""
+
+    def __init__(self, worker: WorkerProcess, index: int) -> None:
+        """Become a child, right after the fork."""
+        os.setpgid(0, 0)
+        worker.lifeline.hold()
+        _hold_back_signals()
+        worker.database.forget_inherited_connections()
+        slot = worker.slots[index]
+        slot.take(os.getpid())
+        self._loop = WorkLoop(
+            worker,
+            slot,
+            Interrupts(slot),
+            wakeups=Wakeups(worker.settings),
+            box=Box(worker.settings.secret_key),
+        )
+
+    @property
+    def spent(self) -> bool:
+        """It has run enough, and is to be replaced by a fresh one."""
+        return self._loop.spent
+
+    def work(self) -> None:
+        """Claim and execute runs until none is left."""
+        self._loop.work()
+
+
+def _hold_back_signals() -> None:
+    """Leave the end to the main process, whoever else is told to end.
+
+    Handlers rather than SIG_IGN, which the programs that user code starts would inherit.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, _held_back)
+
+
+def _held_back(_signal: int, _frame: FrameType | None) -> None:
+    """The main process drains, then ends its children itself."""

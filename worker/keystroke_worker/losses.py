@@ -1,0 +1,99 @@
+"""Children that died in the middle of an attempt: their runs are recovered at once, by their own worker."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+from keystroke.domain.states import Status
+from keystroke.errors import DatabaseUnavailable
+from keystroke.operations.recover_runs import recover_attempt
+from keystroke.telemetry import announce
+from keystroke.telemetry.events import ChildLost, RunRecovered
+from keystroke.telemetry.outage import Outage
+from keystroke_worker.forks import no_fork
+from keystroke_worker.slots import Attempt
+
+if TYPE_CHECKING:
+    from keystroke_worker.worker_process import WorkerProcess
+
+_RETRY: Final = 1.0
+
+
+class Losses:
+    """Takes note of deaths in the pool's thread, and recovers in a thread of its own, until the database lets it."""
+
+    def __init__(self, worker: WorkerProcess) -> None:
+        """Of this worker."""
+        self._worker = worker
+        self._lost: queue.Queue[Attempt] = queue.Queue()
+        self._outage = Outage.of_database()
+
+    def start(self) -> None:
+        """Begin to recover."""
+        threading.Thread(target=self._recover_all, name="keystroke-losses", daemon=True).start()
+
+    @property
+    def settled(self) -> bool:
+        """Whether everything that was lost so far is recovered."""
+        return self._lost.unfinished_tasks == 0
+
+    def note(self, process: Any) -> None:
+        """A child has died: clear its slot for its successor, end what it left behind, recover its run."""
+        slot = self._worker.slots[process.index]
+        if slot.pid != process.pid:
+            return
+        attempt = slot.attempt
+        slot.clear()
+        _kill_group(process.pid)
+        if attempt is not None:
+            announce(
+                ChildLost(
+                    worker_id=self._worker.slots.worker_id, pid=process.pid, how=_how(process.exitcode),
+                    run_id=attempt.run_id,
+                )
+            )  # fmt: skip
+            self.recover(attempt)
+
+    def recover(self, attempt: Attempt) -> None:
+        """Have this attempt's run recovered: nobody executes it."""
+        self._lost.put(attempt)
+
+    def _recover_all(self) -> None:
+        while True:
+            attempt = self._lost.get()
+            while not self._recover(attempt):
+                threading.Event().wait(_RETRY)
+            self._lost.task_done()
+
+    def _recover(self, attempt: Attempt) -> bool:
+        worker = self._worker
+        with no_fork():
+            try:
+                recovered = recover_attempt(worker.database, attempt.run_id, attempt.number, worker.settings)
+            except DatabaseUnavailable as error:
+                self._outage.failed(error)
+                return False
+            self._outage.answered()
+            if recovered is not None:
+                announce(RunRecovered(run_id=recovered.run_id, status=recovered.status.value))
+            if recovered is not None and recovered.status is Status.QUEUED:
+                worker.wakeups.wake(recovered.project_id, recovered.queue)
+            return True
+
+
+def _kill_group(group: int) -> None:
+    """End what user code had started; there may be nothing."""
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def _how(exitcode: int | None) -> str:
+    if exitcode is not None and exitcode < 0:
+        return signal.Signals(-exitcode).name
+    return f"exit code {exitcode}"

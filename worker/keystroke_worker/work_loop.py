@@ -1,0 +1,170 @@
+"""What a child does when it is woken: claim, attempt, finish and claim the next, until none is left."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from keystroke.box import Box
+from keystroke.broker.wakeups import Wakeups
+from keystroke.domain.lease import Claimant, Lease
+from keystroke.domain.outcome import HandedBack, Outcome
+from keystroke.domain.states import Status
+from keystroke.errors import DatabaseUnavailable, LeaseLost
+from keystroke.execution.attempt import AttemptResult, run_attempt
+from keystroke.operations.claim_run import claim_run
+from keystroke.operations.finish_attempt import Finished, finish_attempt
+from keystroke.telemetry import announce
+from keystroke.telemetry.context import bound
+from keystroke.telemetry.events import AttemptBroken, LeaseWasLost, RunClaimed, RunFinished
+from keystroke.telemetry.outage import Outage
+from keystroke_worker.interrupts import Interrupts
+from keystroke_worker.memory import resident_mib
+from keystroke_worker.slots import Attempt, Slot
+
+if TYPE_CHECKING:
+    from keystroke_worker.worker_process import WorkerProcess
+
+_MOST_RUNS: Final = 500
+_LONGEST: Final = 600.0
+_RETRY: Final = 0.5
+_BROKEN: Final = 70
+
+
+class WorkLoop:
+    """The loop of one child. Whatever it holds in the database is in its slot, so that its death is noticed."""
+
+    def __init__(
+        self, worker: WorkerProcess, slot: Slot, interrupts: Interrupts, *, wakeups: Wakeups, box: Box
+    ) -> None:
+        """Nothing has been done yet."""
+        self._worker = worker
+        self._slot = slot
+        self._interrupts = interrupts
+        self._wakeups = wakeups
+        self._box = box
+        self._outage = Outage.of_database()
+        self._runs = 0
+        self._until = 0.0
+        self.spent = False
+
+    def work(self) -> None:
+        """Claim and execute until nothing is left, the worker drains, or the child is spent."""
+        self._slot.set_working(True)
+        self._until = time.monotonic() + _LONGEST
+        try:
+            self._wakeups.clear(self._worker.project_id, self._worker.queues)
+            lease = self._claim()
+            while lease is not None:
+                lease = self._execute(lease)
+        finally:
+            self._slot.set_working(False)
+        if self.spent and not self._worker.slots.draining:
+            self._wake_successors()
+
+    def _claim(self) -> Lease | None:
+        if self._worker.slots.draining:
+            return None
+        try:
+            with self._slot.held():
+                lease = claim_run(self._worker.database, self._claimant())
+                self._take(lease)
+        except DatabaseUnavailable as error:
+            # The main process looks for work every second, and wakes a child once the database is back.
+            self._outage.failed(error)
+            return None
+        self._outage.answered()
+        return lease
+
+    def _claimant(self) -> Claimant:
+        worker = self._worker
+        return Claimant(
+            worker.slots.worker_id, worker.project_id, worker.deployment_id, worker.queues, self._slot.index
+        )
+
+    def _take(self, lease: Lease | None) -> None:
+        """Note in the slot what is executed from now on, and have a sibling look for what else waits."""
+        self._slot.publish(Attempt(lease.run_id, lease.attempt) if lease is not None else None)
+        if lease is not None and lease.more:
+            self._wakeups.wake(lease.project_id, lease.queue)
+
+    def _execute(self, lease: Lease) -> Lease | None:
+        """One attempt, from its lease to the next lease."""
+        announce(RunClaimed(run_id=lease.run_id, attempt=lease.attempt, workflow=lease.workflow))
+        with bound(run_id=lease.run_id, trace_id=lease.trace_id):
+            result = self._attempt(lease)
+            self._runs += 1
+            finished = self._finish(lease, result.outcome, result.active)
+            self._report(lease, finished)
+        return finished.next
+
+    def _attempt(self, lease: Lease) -> AttemptResult:
+        gate = self._interrupts.begin(lease)
+        worker = self._worker
+        try:
+            return run_attempt(worker.database, worker.project, lease, gate, worker.settings, self._box)
+        except (LeaseLost, DatabaseUnavailable):
+            # What was recorded is recorded; whoever has the run, or gets it next, goes on from there.
+            return AttemptResult(HandedBack(), timedelta())
+        except BaseException as error:
+            self._break_down(lease, error)
+            raise
+        finally:
+            gate.leave_user_code()
+            self._interrupts.end()
+
+    def _break_down(self, lease: Lease, error: BaseException) -> None:
+        """A mistake of the platform's own: die, so that the run is recovered within its budget and a person is told."""
+        announce(AttemptBroken(run_id=lease.run_id, attempt=lease.attempt), error=error)
+        os._exit(_BROKEN)
+
+    def _finish(self, lease: Lease, outcome: Outcome, active: timedelta) -> Finished:
+        """Record the outcome, however long the database is away; the claim that goes along is given up at once."""
+        worker, claimant = self._worker, self._next_claimant()
+        while True:
+            try:
+                with self._slot.held():
+                    finished = finish_attempt(
+                        worker.database, lease, outcome, active, worker.settings, claimant
+                    )
+                    self._take(finished.next)
+            except DatabaseUnavailable as error:
+                self._outage.failed(error)
+                claimant = None
+                time.sleep(_RETRY)
+            else:
+                self._outage.answered()
+                return finished
+
+    def _next_claimant(self) -> Claimant | None:
+        self.spent = self._is_spent()
+        return None if self.spent or self._worker.slots.draining else self._claimant()
+
+    def _is_spent(self) -> bool:
+        return (
+            self._runs >= _MOST_RUNS
+            or time.monotonic() > self._until
+            or resident_mib(os.getpid()) > self._worker.settings.child_memory
+        )
+
+    def _report(self, lease: Lease, finished: Finished) -> None:
+        if finished.status is None:
+            announce(LeaseWasLost(run_id=lease.run_id, attempt=lease.attempt))
+            return
+        announce(
+            RunFinished(
+                run_id=lease.run_id,
+                attempt=lease.attempt,
+                workflow=lease.workflow,
+                status=finished.status.value,
+            )
+        )
+        if finished.status is Status.QUEUED:
+            self._wakeups.wake(lease.project_id, lease.queue)
+
+    def _wake_successors(self) -> None:
+        """There may be more: have another child look, which costs nothing where there is not."""
+        for queue in self._worker.queues:
+            self._wakeups.wake(self._worker.project_id, queue)
