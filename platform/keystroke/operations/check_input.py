@@ -12,7 +12,7 @@ from jsonschema.exceptions import ValidationError, best_match
 from keystroke.box import Box
 from keystroke.domain.manifest import WorkflowManifest
 from keystroke.domain.payload import check_depth
-from keystroke.domain.secrets import sealed
+from keystroke.domain.secrets import SEALED, is_sealed, sealed
 from keystroke.errors import InvalidInput, PathError
 
 _MOST_ERRORS: Final = 20
@@ -37,6 +37,12 @@ def check_input(workflow: WorkflowManifest, deployment_id: str, value: Any) -> N
     errors = [_explain(error) for _, error in zip(range(_MOST_ERRORS), validator.iter_errors(value), strict=False)]
     if errors:
         raise InvalidInput(what=f"workflow {workflow.slug}", errors=errors)
+
+
+def refuse_reserved(workflow: WorkflowManifest, text: str) -> None:
+    """Raise InvalidInput where a caller writes what only the platform may: the place holder of an encrypted value."""
+    if f'"{SEALED}":' in text:
+        raise InvalidInput(what=f"workflow {workflow.slug}", errors=[PathError("$", f"the key {SEALED} is reserved")])
 
 
 def seal_secrets(workflow: WorkflowManifest, value: Any, box: Box | None) -> Any:
@@ -66,7 +72,9 @@ def _explain(error: ValidationError) -> PathError:
 
 
 def _sealed(root: dict[str, Any], schema: Any, value: Any, box: Box) -> Any:
-    """Walk schema and value together; the value was validated, so shapes agree."""
+    """Walk schema and value together; the value was validated, so shapes agree. Several parts may name one secret."""
+    if is_sealed(value):
+        return value
     for part in _parts(root, schema):
         if part.get("writeOnly") and isinstance(value, str):
             return sealed(box.encrypt(value))
