@@ -47,7 +47,9 @@ class Box:
 
 
 def _derive(secret: str) -> bytes:
-    key = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=b"keystroke box v1").derive(secret.encode())
+    key = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=b"keystroke box v1").derive(
+        secret.encode()
+    )
     return base64.urlsafe_b64encode(key)
 
 

@@ -61,7 +61,9 @@ class Settings:
     database_url: str = _setting("", str, "sqlite:////path/to.db or postgresql://user:password@host/name")
     broker_url: str = _setting("", str, "redis://host:6379/0, rediss://…, or redis+socket:///path")
     key_prefix: str = _setting("keystroke", str, "prefix of every key in Redis")
-    secret_key: tuple[str, ...] = _setting((), _words, "encrypts secrets; several, comma separated: the first is current")
+    secret_key: tuple[str, ...] = _setting(
+        (), _words, "encrypts secrets; several, comma separated: the first is current"
+    )
     organization: str = _setting("default", str, "slug of the organization that projects are published to")
     project: str = _setting("", str, "slug of the default project")
     public_url: str = _setting("", str, "base of links that are sent out")
@@ -82,10 +84,16 @@ class Settings:
     recovery_budget: int = _setting(5, _positive, "attempts of a run that may be lost with their worker")
     retention: float = _setting(30 * 86_400.0, _seconds, "that a finished run is kept")
     trace_cap: int = _setting(10_000, _positive, "spans and log lines kept of a run, each")
-    sqlite_synchronous: str = _setting("FULL", _one_of("FULL", "NORMAL"), "NORMAL survives kill -9, not a power cut")
+    sqlite_synchronous: str = _setting(
+        "FULL", _one_of("FULL", "NORMAL"), "NORMAL survives kill -9, not a power cut"
+    )
     clock_offset: float = _setting(0.0, float, "added to the database's clock; for tests")
-    log_level: str = _setting("info", _one_of("debug", "info", "warning", "error"), "of the platform's own log")
-    log_format: str = _setting("auto", _one_of("auto", "console", "json"), "auto: console on a terminal, JSON elsewhere")
+    log_level: str = _setting(
+        "info", _one_of("debug", "info", "warning", "error"), "of the platform's own log"
+    )
+    log_format: str = _setting(
+        "auto", _one_of("auto", "console", "json"), "auto: console on a terminal, JSON elsewhere"
+    )
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, directory: Path | None = None) -> Settings:
@@ -134,5 +142,3 @@ def _read_file(path: Path) -> tuple[dict[str, Any], list[str]]:
         if name in data:
             values.setdefault(name, data[name])
     return values, []
-
-

@@ -44,7 +44,17 @@ FAILURE = Failure("ValueError", "no such card")
 def step(identity: str = "charge#0", status: StepStatus = StepStatus.SUCCESS, **changes: object) -> Step:
     now = datetime.now(UTC)
     made = Step(
-        identity, identity.split("#", maxsplit=1)[0], "Charge", StepKind.ACTION, status, 1, "d1", now, now, {"amount": 3}, {"ok": True}
+        identity,
+        identity.split("#", maxsplit=1)[0],
+        "Charge",
+        StepKind.ACTION,
+        status,
+        1,
+        "d1",
+        now,
+        now,
+        {"amount": 3},
+        {"ok": True},
     )
     return replace(made, **changes)
 
@@ -53,11 +63,20 @@ def test_a_run_is_started_claimed_and_finished(stage: Stage) -> None:
     started = stage.start(tags={"customer": "acme"})
     assert (started.status, started.created, started.due) == (Status.QUEUED, True, True)
     queued = stage.run(started.run_id)
-    assert (queued.status, queued.status_reason, queued.attempt) == (Status.QUEUED, Reason.WAITING_FOR_WORKER, 0)
+    assert (queued.status, queued.status_reason, queued.attempt) == (
+        Status.QUEUED,
+        Reason.WAITING_FOR_WORKER,
+        0,
+    )
 
     lease = stage.claim()
     assert lease is not None
-    assert (lease.run_id, lease.attempt, lease.input, lease.admitted) == (started.run_id, 1, {"name": "Ada"}, False)
+    assert (lease.run_id, lease.attempt, lease.input, lease.admitted) == (
+        started.run_id,
+        1,
+        {"name": "Ada"},
+        False,
+    )
     assert stage.claim() is None
     assert stage.run(lease.run_id).status is Status.RUNNING
 
@@ -69,7 +88,9 @@ def test_a_run_is_started_claimed_and_finished(stage: Stage) -> None:
     assert run.input == {"name": "Ada", "email": "ada@example.com"}
     assert run.tags == {"customer": "acme"}
     assert run.active_ms == 5
-    assert run.started_at is not None and run.finished_at is not None and run.expires_at is not None
+    assert run.started_at is not None
+    assert run.finished_at is not None
+    assert run.expires_at is not None
     assert run.created_at <= run.started_at <= run.finished_at < run.expires_at
     with stage.database.read() as tx:
         timeline = history.list_timeline(stage.scope, tx, lease.run_id)
@@ -83,7 +104,9 @@ def test_finish_claims_the_next_run_in_the_same_breath(stage: Stage) -> None:
     lease = stage.claim()
     assert lease is not None
     assert (lease.run_id, lease.more) == (first.run_id, True)
-    finished = finish_attempt(stage.database, lease, Completed(1), timedelta(0), stage.settings, stage.claimant)
+    finished = finish_attempt(
+        stage.database, lease, Completed(1), timedelta(0), stage.settings, stage.claimant
+    )
     assert finished.next is not None
     assert (finished.next.run_id, finished.next.more) == (second.run_id, False)
 
@@ -103,7 +126,13 @@ def test_a_run_of_tomorrow_is_not_claimed(stage: Stage) -> None:
 
 @pytest.mark.parametrize(
     ("value", "path"),
-    [({}, "$"), ({"name": 3}, "$.name"), ({"name": "Ada", "email": "nowhere"}, "$.email"), ([], "$"), (None, "$")],
+    [
+        ({}, "$"),
+        ({"name": 3}, "$.name"),
+        ({"name": "Ada", "email": "nowhere"}, "$.email"),
+        ([], "$"),
+        (None, "$"),
+    ],
 )
 def test_input_that_breaks_the_schema_starts_nothing(stage: Stage, value: object, path: str) -> None:
     request = StartRequest("greet", value, stage_trigger(), LOCAL_OWNER)
@@ -146,7 +175,8 @@ def test_a_batch_reports_each_item(stage: Stage) -> None:
         stage.settings,
         stage.box,
     )
-    assert not isinstance(good, Exception) and not isinstance(doubled, Exception)
+    assert not isinstance(good, Exception)
+    assert not isinstance(doubled, Exception)
     assert isinstance(bad, InvalidInput)
     assert (doubled.run_id, doubled.created) == (good.run_id, False)
 
@@ -170,7 +200,8 @@ def test_failures_are_tried_again_up_to_max_attempts(stage: Stage) -> None:
         assert (run.status_reason, run.failures) == (Reason.RETRY_BACKOFF, failures)
         rested(stage)
     lease = stage.claim()
-    assert lease is not None and lease.attempt == 3
+    assert lease is not None
+    assert lease.attempt == 3
     assert stage.finish(lease, Failed(FAILURE, Reason.USER_ERROR)).status is Status.FAILED
 
 
@@ -216,7 +247,11 @@ def test_steps_are_recorded_once_and_read_back(stage: Stage) -> None:
     record_step(stage.database, lease, step(), stage.settings, [item])
     note_running_steps(stage.database, lease, [step(status=StepStatus.RUNNING)], stage.settings)
     [recorded] = read_journal(stage.database, lease)
-    assert (recorded.status, recorded.output, recorded.input) == (StepStatus.SUCCESS, {"ok": True}, {"amount": 3})
+    assert (recorded.status, recorded.output, recorded.input) == (
+        StepStatus.SUCCESS,
+        {"ok": True},
+        {"amount": 3},
+    )
     with pytest.raises(LeaseLost):
         record_step(stage.database, lease, step(output={"ok": False}), stage.settings)
     stage.finish(lease)
@@ -229,10 +264,12 @@ def test_steps_are_recorded_once_and_read_back(stage: Stage) -> None:
 def test_a_stale_attempt_changes_nothing(stage: Stage) -> None:
     stale = stage.start_and_claim()
     recovered = recover_attempt(stage.database, stale.run_id, stale.attempt, stage.settings)
-    assert recovered is not None and recovered.status is Status.QUEUED
+    assert recovered is not None
+    assert recovered.status is Status.QUEUED
     assert recover_attempt(stage.database, stale.run_id, stale.attempt, stage.settings) is None
     current = stage.claim()
-    assert current is not None and current.attempt == 2
+    assert current is not None
+    assert current.attempt == 2
     with pytest.raises(LeaseLost):
         record_step(stage.database, stale, step(), stage.settings)
     with pytest.raises(LeaseLost):
@@ -275,7 +312,9 @@ def test_a_queued_run_is_canceled_at_once(stage: Stage) -> None:
         cancel(stage, "run_nowhere")
 
 
-@pytest.mark.parametrize("outcome", [Completed(1), Failed(FAILURE, Reason.USER_ERROR), HandedBack(), Canceled()])
+@pytest.mark.parametrize(
+    "outcome", [Completed(1), Failed(FAILURE, Reason.USER_ERROR), HandedBack(), Canceled()]
+)
 def test_a_running_run_ends_canceled_whatever_its_code_comes_to(stage: Stage, outcome: object) -> None:
     lease = stage.start_and_claim("retried")
     assert cancel(stage, lease.run_id) is Status.RUNNING
@@ -292,7 +331,8 @@ def test_a_lost_run_that_was_to_be_canceled_is_canceled_by_recovery(stage: Stage
     lease = stage.start_and_claim()
     cancel(stage, lease.run_id)
     recovered = recover_attempt(stage.database, lease.run_id, lease.attempt, stage.settings)
-    assert recovered is not None and recovered.status is Status.CANCELED
+    assert recovered is not None
+    assert recovered.status is Status.CANCELED
 
 
 def test_a_started_run_stays_with_its_code_while_that_is_alive(stage: Stage) -> None:
@@ -322,7 +362,7 @@ def test_lists_filter_and_page(stage: Stage) -> None:
     assert found(tag=(("n", "1"), ("n", "3"))) == [ids[3], ids[1]]
     assert found(error=(FAILURE.fingerprint,)) == [ids[0]]
     assert found(q="CARD") == [ids[0]]
-    assert found(q=ids[2][:-1]) in ([ids[2]], ids[::-1], [each for each in ids[::-1] if each.startswith(ids[2][:-1])])
+    assert found(q=ids[2][:-1]) == [each for each in ids[::-1] if each.startswith(ids[2][:-1])]
     assert found(q="100%") == []
     assert found(workflow=("nothing",)) == found(project=("elsewhere",)) == found(min_steps=1) == []
     assert found(since=datetime.now(UTC) + timedelta(minutes=1)) == []

@@ -13,7 +13,17 @@ from keystroke.store.sql import Sql
 from support.starts import Stage
 
 _AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
-_OWNED = ("runs", "run_payloads", "run_tags", "transitions", "steps", "usage_items", "spans", "logs", "idempotency_keys")
+_OWNED = (
+    "runs",
+    "run_payloads",
+    "run_tags",
+    "transitions",
+    "steps",
+    "usage_items",
+    "spans",
+    "logs",
+    "idempotency_keys",
+)
 
 
 def line(number: int, body: str = "hello") -> LogLine:
@@ -38,7 +48,14 @@ def test_logs_are_cut_once_with_a_note(stage: Stage) -> None:
         record_trace(stage.database, lease, [], [line(n) for n in range(3)], settings)
     with stage.database.read() as tx:
         bodies = [each.body for _, each in history.list_logs(stage.scope, tx, lease.run_id)]
-    assert bodies == ["hello 0", "hello 1", "hello 2", "hello 0", "hello 1", "Log cut here: a run keeps 5 lines."]
+    assert bodies == [
+        "hello 0",
+        "hello 1",
+        "hello 2",
+        "hello 0",
+        "hello 1",
+        "Log cut here: a run keeps 5 lines.",
+    ]
 
 
 def test_what_a_database_refuses_is_replaced(stage: Stage) -> None:
@@ -71,5 +88,8 @@ def test_partitions_are_made_ahead_by_any_number_of_processes(stage: Stage) -> N
     ensure_partitions(stage.database, stage.settings)
     if stage.database.backend == "postgresql":
         with stage.database.read() as tx:
-            names = {row.relname for row in tx.rows(Sql("select relname from pg_class where relname like 'logs_2%'"))}
+            names = {
+                row.relname
+                for row in tx.rows(Sql("select relname from pg_class where relname like 'logs_2%'"))
+            }
         assert len([name for name in names if name.removeprefix("logs_").isdigit()]) == 7

@@ -32,9 +32,23 @@ from support.starts import Stage
 from support.waiting import wait_until
 
 T = TypeVar("T")
-_BLOCKED = Sql("select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()")
+_BLOCKED = Sql(
+    "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+)
 _NOW = datetime(2026, 11, 23, tzinfo=UTC)
-_STEP = Step("charge#0", "charge", "Charge", StepKind.ACTION, StepStatus.SUCCESS, 1, "d1", _NOW, _NOW, None, {"paid": 1})
+_STEP = Step(
+    "charge#0",
+    "charge",
+    "Charge",
+    StepKind.ACTION,
+    StepStatus.SUCCESS,
+    1,
+    "d1",
+    _NOW,
+    _NOW,
+    None,
+    {"paid": 1},
+)
 
 
 @pytest.fixture
@@ -142,7 +156,9 @@ def _take(stage: Stage, digest: str) -> Callable[[], StartedRun]:
     return lambda: stage.start(value={"name": digest}, idempotency_key="k")
 
 
-def test_a_second_start_waits_for_the_first_and_points_to_it(stage: Stage, second: ThreadPoolExecutor) -> None:
+def test_a_second_start_waits_for_the_first_and_points_to_it(
+    stage: Stage, second: ThreadPoolExecutor
+) -> None:
     """The first transaction takes the key and is still open when the second comes."""
     earlier = stage.start(value={"name": "Ada"}, idempotency_key="k")
     with stage.database.transaction() as tx:

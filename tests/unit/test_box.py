@@ -17,7 +17,9 @@ def test_the_key_id_stands_in_front_and_names_the_key() -> None:
     assert new.encrypt("x").startswith(f"{Box(('new',)).key_id}:")
 
 
-@pytest.mark.parametrize("spoil", [lambda token: token[:-4], lambda token: "00000000:" + token, lambda _: "", str.upper])
+@pytest.mark.parametrize(
+    "spoil", [lambda token: token[:-4], lambda token: "00000000:" + token, lambda _: "", str.upper]
+)
 def test_what_cannot_be_read_is_an_error(spoil: object) -> None:
     box = Box(("secret",))
     with pytest.raises(SecretUnreadable):

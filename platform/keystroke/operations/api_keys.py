@@ -55,7 +55,12 @@ class Principal:
 
 
 def create_api_key(
-    database: Database, organization: str, name: str, role: Role, project: str | None, expires_at: datetime | None
+    database: Database,
+    organization: str,
+    name: str,
+    role: Role,
+    project: str | None,
+    expires_at: datetime | None,
 ) -> NewApiKey:
     """Make a key. 256 random bits, so a plain hash is enough. Raises ProjectNotFound."""
     key = f"ks_{secrets.token_urlsafe(32)}"

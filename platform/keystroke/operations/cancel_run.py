@@ -24,7 +24,9 @@ class CancelRequested:
     attempt: int
 
 
-def cancel_run(database: Database, scope: Scope, run_id: str, actor: Actor, settings: Settings) -> CancelRequested:
+def cancel_run(
+    database: Database, scope: Scope, run_id: str, actor: Actor, settings: Settings
+) -> CancelRequested:
     """Cancel; asking again while a cancel is on its way is harmless. Raises RunNotFound, RunEnded."""
     with database.transaction() as tx:
         run = history.get_run(scope, tx, run_id)
@@ -32,12 +34,19 @@ def cancel_run(database: Database, scope: Scope, run_id: str, actor: Actor, sett
         # A run may begin, suspend or end between two looks at it; each look is a guarded update, and one of them wins.
         for _ in range(3):
             moved = runs.move(
-                tx, CANCEL_AT_REST, run_id, actor=actor, reason=Reason.CANCELED_BY_USER, changes=default_retention(settings)
+                tx,
+                CANCEL_AT_REST,
+                run_id,
+                actor=actor,
+                reason=Reason.CANCELED_BY_USER,
+                changes=default_retention(settings),
             )
             if moved is not None:
                 return CancelRequested(run_id, moved.project_id, moved.status, None, moved.attempt)
             asked = cancels.request_cancel(tx, run_id, actor)
             if asked is not None:
-                return CancelRequested(run_id, asked.project_id, Status.RUNNING, asked.worker_id, asked.attempt)
+                return CancelRequested(
+                    run_id, asked.project_id, Status.RUNNING, asked.worker_id, asked.attempt
+                )
         run = history.get_run(scope, tx, run_id)
     raise RunEnded(run_id=run_id, status=run.status)

@@ -34,7 +34,9 @@ def check_input(workflow: WorkflowManifest, deployment_id: str, value: Any) -> N
     """Raise InvalidInput, with the path of everything wrong, unless the value fits the workflow's input schema."""
     check_depth(value, what="input")
     validator = _validator(deployment_id, workflow)
-    errors = [_explain(error) for _, error in zip(range(_MOST_ERRORS), validator.iter_errors(value), strict=False)]
+    errors = [
+        _explain(error) for _, error in zip(range(_MOST_ERRORS), validator.iter_errors(value), strict=False)
+    ]
     if errors:
         raise InvalidInput(what=f"workflow {workflow.slug}", errors=errors)
 
@@ -42,7 +44,9 @@ def check_input(workflow: WorkflowManifest, deployment_id: str, value: Any) -> N
 def refuse_reserved(workflow: WorkflowManifest, text: str) -> None:
     """Raise InvalidInput where a caller writes what only the platform may: the place holder of an encrypted value."""
     if f'"{SEALED}":' in text:
-        raise InvalidInput(what=f"workflow {workflow.slug}", errors=[PathError("$", f"the key {SEALED} is reserved")])
+        raise InvalidInput(
+            what=f"workflow {workflow.slug}", errors=[PathError("$", f"the key {SEALED} is reserved")]
+        )
 
 
 def seal_secrets(workflow: WorkflowManifest, value: Any, box: Box | None) -> Any:
@@ -85,7 +89,8 @@ def _sealed(root: dict[str, Any], schema: Any, value: Any, box: Box) -> Any:
         elif isinstance(value, list):
             prefix, rest = part.get("prefixItems", []), part.get("items")
             value = [
-                _sealed(root, prefix[at] if at < len(prefix) else rest, item, box) for at, item in enumerate(value)
+                _sealed(root, prefix[at] if at < len(prefix) else rest, item, box)
+                for at, item in enumerate(value)
             ]
     return value
 

@@ -46,7 +46,12 @@ def default_retention(settings: Settings) -> Changes:
 
 
 def finish_attempt(
-    database: Database, lease: Lease, outcome: Outcome, active: timedelta, settings: Settings, claimant: Claimant | None
+    database: Database,
+    lease: Lease,
+    outcome: Outcome,
+    active: timedelta,
+    settings: Settings,
+    claimant: Claimant | None,
 ) -> Finished:
     """Record the outcome; with a claimant, claim its next run in the same transaction.
 
@@ -74,7 +79,13 @@ def _end(tx: Tx, lease: Lease, ending: _Ending) -> Moved | None:
     actor = cancels.canceling_actor(tx, lease.run_id)
     changes = replace(ending.changes, failures=0, error=None, error_text=None, output=None)
     return runs.move(
-        tx, states.CANCEL, lease.run_id, actor=actor, attempt=lease.attempt, reason=Reason.CANCELED_BY_USER, changes=changes
+        tx,
+        states.CANCEL,
+        lease.run_id,
+        actor=actor,
+        attempt=lease.attempt,
+        reason=Reason.CANCELED_BY_USER,
+        changes=changes,
     )
 
 

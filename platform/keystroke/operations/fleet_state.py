@@ -41,7 +41,9 @@ def register_worker(
     return worker_id
 
 
-def beat_heart(database: Database, worker_id: str, running: Sequence[tuple[str, int]], memory_mib: int) -> Heartbeat:
+def beat_heart(
+    database: Database, worker_id: str, running: Sequence[tuple[str, int]], memory_mib: int
+) -> Heartbeat:
     """Renew the lease of the worker's runs, and learn what happened to them meanwhile."""
     with database.transaction() as tx:
         alive = fleet.beat(tx, worker_id, memory_mib)

@@ -16,7 +16,10 @@ from keystroke.store import Database, steps
 def record_step(
     database: Database, lease: Lease, step: Step, settings: Settings, usage: Sequence[UsageItem] = ()
 ) -> None:
-    """Write the step's record with the usage of this try. Raises LeaseLost, PayloadTooLarge, NotJson; then nothing was written."""
+    """Write the step's record with the usage of this try.
+
+    Raises LeaseLost, PayloadTooLarge, NotJson; then nothing was written.
+    """
     texts = _texts(step, settings.payload_limit)
     if not usage:
         with database.statement() as tx:
@@ -40,7 +43,11 @@ def note_running_steps(database: Database, lease: Lease, running: Sequence[Step]
 
 def _texts(step: Step, limit: int) -> dict[str, str | None]:
     def text(value: object, what: str) -> str | None:
-        return None if value is None else encode_payload(value, what=f"{what} of step {step.identity}", limit=limit)
+        return (
+            None
+            if value is None
+            else encode_payload(value, what=f"{what} of step {step.identity}", limit=limit)
+        )
 
     return {
         "input": text(step.input, "input"),

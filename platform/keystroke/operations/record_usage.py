@@ -12,6 +12,8 @@ from keystroke.settings import Settings
 from keystroke.store import Database
 
 
-def record_usage(database: Database, lease: Lease, call: Step, items: Sequence[UsageItem], settings: Settings) -> None:
+def record_usage(
+    database: Database, lease: Lease, call: Step, items: Sequence[UsageItem], settings: Settings
+) -> None:
     """Record the call under its identity together with its items. Raises LeaseLost."""
     record_step(database, lease, call, settings, items)

@@ -56,7 +56,9 @@ def _recover(tx: Tx, run_id: str, attempt: int, settings: Settings) -> Recovered
             reason=Reason.CANCELED_BY_USER, changes=default_retention(settings),
         )  # fmt: skip
     elif held.recoveries < settings.recovery_budget:
-        moved = runs.move(tx, states.RECOVER, run_id, actor=SYSTEM, attempt=attempt, reason=Reason.WORKER_LOST, changes=lost)
+        moved = runs.move(
+            tx, states.RECOVER, run_id, actor=SYSTEM, attempt=attempt, reason=Reason.WORKER_LOST, changes=lost
+        )
     else:
         moved = _give_up(tx, run_id, attempt, held.recoveries + 1, lost)
     return None if moved is None else Recovered(run_id, moved.project_id, moved.queue, moved.status)

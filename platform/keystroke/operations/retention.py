@@ -22,4 +22,6 @@ def ensure_partitions(database: Database, settings: Settings) -> None:
     """Make the coming days' partitions of spans and logs, and drop the days that retention is done with."""
     with database.transaction() as tx:
         trace_partitions.ensure_partitions(tx)
-        trace_partitions.drop_old_partitions(tx, from_micros(expiry.now(tx)) - timedelta(seconds=settings.retention))
+        trace_partitions.drop_old_partitions(
+            tx, from_micros(expiry.now(tx)) - timedelta(seconds=settings.retention)
+        )

@@ -66,7 +66,9 @@ class _Checked:
     digest: str
 
 
-def start_run(database: Database, project: Project, request: StartRequest, settings: Settings, box: Box | None) -> StartedRun:
+def start_run(
+    database: Database, project: Project, request: StartRequest, settings: Settings, box: Box | None
+) -> StartedRun:
     """Validate and insert one run.
 
     Raises WorkflowNotFound, InvalidInput, NotJson, PayloadTooLarge, IdempotencyConflict; then nothing was inserted.
@@ -79,7 +81,11 @@ def start_run(database: Database, project: Project, request: StartRequest, setti
 
 
 def start_runs(
-    database: Database, project: Project, requests: Sequence[StartRequest], settings: Settings, box: Box | None
+    database: Database,
+    project: Project,
+    requests: Sequence[StartRequest],
+    settings: Settings,
+    box: Box | None,
 ) -> list[StartedRun | KeystrokeError]:
     """Start many in one transaction: for each, in order, the run or what was wrong with it."""
     with database.transaction() as tx:
@@ -96,7 +102,9 @@ def _start_or_error(
         return error
 
 
-def _start(tx: Tx, project: Project, request: StartRequest, settings: Settings, box: Box | None) -> StartedRun:
+def _start(
+    tx: Tx, project: Project, request: StartRequest, settings: Settings, box: Box | None
+) -> StartedRun:
     checked = _check(tx, project, request, settings, box)
     run_id = ids.new_run_id()
     earlier = _take_key(tx, project, checked, run_id)
@@ -121,7 +129,9 @@ def _check(tx: Tx, project: Project, request: StartRequest, settings: Settings, 
         request=replace(request, tags={**workflow.tags, **request.tags}),
         workflow=workflow,
         input_text=encode_payload(seal_secrets(workflow, request.input, box), what="input"),
-        trigger_text=None if payload is None else encode_payload(payload, what="trigger payload", limit=limit),
+        trigger_text=None
+        if payload is None
+        else encode_payload(payload, what="trigger payload", limit=limit),
         digest=digest(encode_payload(identity, what="start")),
     )
 

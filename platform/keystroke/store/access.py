@@ -142,7 +142,9 @@ def revoke_key(tx: Tx, organization: str, key: str) -> str | None:
     return None if found is None else str(found)
 
 
-def audit(tx: Tx, organization: str, actor: Actor, action: str, target: str, detail: str | None = None) -> None:
+def audit(
+    tx: Tx, organization: str, actor: Actor, action: str, target: str, detail: str | None = None
+) -> None:
     """Write a line of the audit log."""
     tx.run(
         _AUDIT,
@@ -154,4 +156,6 @@ def audit(tx: Tx, organization: str, actor: Actor, action: str, target: str, det
 
 
 def _project(row: Row[Any]) -> Project:
-    return Project(row.id, row.slug, row.name, row.organization_id, row.organization, row.current_deployment_id)
+    return Project(
+        row.id, row.slug, row.name, row.organization_id, row.organization, row.current_deployment_id
+    )

@@ -54,8 +54,9 @@ class Tx:
         if self.backend == "postgresql":
             return self.row(statement.combined, params)
         row = self.row(statement.update, params)
-        for insert in statement.inserts if row is not None else ():
-            self.run(insert, {**params, "moved_id": row.id})
+        if row is not None:
+            for insert in statement.inserts:
+                self.run(insert, {**params, "moved_id": row.id})
         return row
 
     def run_many(self, sql: Sql, params: Sequence[Params]) -> None:
@@ -95,7 +96,9 @@ class Tx:
     def _bound(self, params: Params) -> dict[str, Any]:
         if self.backend == "postgresql":
             return dict(params)
-        return {name: json.dumps(value) if isinstance(value, list) else value for name, value in params.items()}
+        return {
+            name: json.dumps(value) if isinstance(value, list) else value for name, value in params.items()
+        }
 
 
 class Database:
@@ -191,7 +194,9 @@ def _engine(url: str, pool_size: int) -> Engine:
     if parsed.drivername in ("postgresql", "postgres"):
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() not in ("postgresql", "sqlite"):
-        raise InvalidSettings(problems="- KEYSTROKE_DATABASE_URL: must begin with sqlite:/// or postgresql://")
+        raise InvalidSettings(
+            problems="- KEYSTROKE_DATABASE_URL: must begin with sqlite:/// or postgresql://"
+        )
     arguments: dict[str, Any] = (
         {"timeout": _BUSY_SECONDS, "isolation_level": None}
         if parsed.get_backend_name() == "sqlite"

@@ -99,7 +99,9 @@ def get_run(scope: Scope, tx: Tx, run_id: str) -> Run:
     if row is None or not (scope.project_ids is None or row.project_id in scope.project_ids):
         raise RunNotFound(run_id=run_id)
     bodies = tx.rows(_PAYLOADS, {"run_id": run_id})
-    payloads = {each.name: decode_payload(each.body) for each in bodies if scope.payloads or each.name == "error"}
+    payloads = {
+        each.name: decode_payload(each.body) for each in bodies if scope.payloads or each.name == "error"
+    }
     usage = list_usage(scope, tx, [run_id], [row.project_id])
     return _run(row, payloads, usage.get(run_id, []))
 

@@ -39,7 +39,10 @@ def drop_old_partitions(tx: Tx, older_than: datetime) -> list[str]:
     for table in _TABLES:
         for (name,) in tx.rows(_PARTITIONS, {"parent": table}) if tx.backend == "postgresql" else ():
             day = name.removeprefix(f"{table}_")
-            if day.isdigit() and datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC) + timedelta(days=1) < older_than:
+            if (
+                day.isdigit()
+                and datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC) + timedelta(days=1) < older_than
+            ):
                 tx.run(Sql(f"drop table {name}"))
                 dropped.append(name)
     return dropped

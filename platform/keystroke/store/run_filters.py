@@ -59,7 +59,8 @@ def conditions_of(wanted: RunFilter) -> Conditions:
             conditions.add(f"{comparison} :{name}", **{name: _number(name, value)})
     if wanted.trigger:
         conditions.add(
-            "(runs.trigger_type {in:trigger} or runs.trigger_value {in:trigger})", trigger=list(wanted.trigger)
+            "(runs.trigger_type {in:trigger} or runs.trigger_value {in:trigger})",
+            trigger=list(wanted.trigger),
         )
     _add_usage(conditions, "model", wanted.model)
     _add_usage(conditions, "service", wanted.service)

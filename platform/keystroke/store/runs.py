@@ -127,11 +127,18 @@ def insert_run(tx: Tx, run: NewRun) -> bool:
     payloads = {"input": run.input, "trigger": run.trigger_payload}
     tx.run_many(
         _INSERT_PAYLOAD,
-        [{"run_id": run.id, "name": name, "body": body} for name, body in payloads.items() if body is not None],
+        [
+            {"run_id": run.id, "name": name, "body": body}
+            for name, body in payloads.items()
+            if body is not None
+        ],
     )
     tx.run_many(
         _INSERT_TAG,
-        [{"run_id": run.id, "project_id": run.project_id, "key": key, "value": value} for key, value in run.tags.items()],
+        [
+            {"run_id": run.id, "project_id": run.project_id, "key": key, "value": value}
+            for key, value in run.tags.items()
+        ],
     )
     tx.run(_INSERT_CREATION, {"run_id": run.id, **_actor_columns(run.actor)})
     return not scheduled
@@ -156,7 +163,9 @@ def move(
     if transition.fenced and attempt is None:
         raise ValueError(f"{transition.name} is made by an attempt, which has to be named")
     changes = changes or Changes()
-    name, payload = ("output", changes.output) if changes.error_text is None else ("error", changes.error_text)
+    name, payload = (
+        ("output", changes.output) if changes.error_text is None else ("error", changes.error_text)
+    )
     row = tx.guarded(
         _move_sql(transition, attempt is not None, unless_cancel_requested),
         {

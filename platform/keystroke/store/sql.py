@@ -78,7 +78,10 @@ class Guarded:
         """Prepare both forms."""
         names = [f"inserted{at}" for at in range(len(inserts))]
         parts = [f"moved as ({update})"]
-        parts += [f"{name} as ({insert.replace('{moved}', 'moved')})" for name, insert in zip(names, inserts, strict=True)]
+        parts += [
+            f"{name} as ({insert.replace('{moved}', 'moved')})"
+            for name, insert in zip(names, inserts, strict=True)
+        ]
         self.combined: Final = Sql(f"with {', '.join(parts)} select * from moved")
         self.update: Final = Sql(update)
         row = "(select * from runs where id = :moved_id) moved"

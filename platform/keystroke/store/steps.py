@@ -94,14 +94,22 @@ def list_steps(scope: Scope, tx: Tx, run_id: str) -> list[Step]:
     return [_step(row, payloads=scope.payloads) for row in rows]
 
 
-def list_usage(scope: Scope, tx: Tx, run_ids: Sequence[str], project_ids: Sequence[str]) -> dict[str, list[UsageItem]]:
+def list_usage(
+    scope: Scope, tx: Tx, run_ids: Sequence[str], project_ids: Sequence[str]
+) -> dict[str, list[UsageItem]]:
     """The line items of some runs, by run id; `project_ids` are those that the scope was resolved to."""
     allowed = [each for each in project_ids if scope.project_ids is None or each in scope.project_ids]
     found: dict[str, list[UsageItem]] = {}
     for row in tx.rows(_LIST_USAGE, {"run_ids": list(run_ids), "projects": allowed}):
         found.setdefault(row.run_id, []).append(
             UsageItem(
-                row.kind, row.name, from_nano(row.quantity_nano), row.unit, from_nano(row.cost_nano), row.currency, row.step
+                row.kind,
+                row.name,
+                from_nano(row.quantity_nano),
+                row.unit,
+                from_nano(row.cost_nano),
+                row.currency,
+                row.step,
             )
         )
     return found
@@ -132,12 +140,18 @@ def _step(row: Any, *, payloads: bool) -> Step:
 def tries_json(tries: Sequence[StepTry]) -> list[dict[str, Any]]:
     """Failed tries as they are kept with a step: times as microseconds."""
     return [
-        {"number": each.number, "error": each.error, "from": to_micros(each.started_at), "to": to_micros(each.finished_at)}
+        {
+            "number": each.number,
+            "error": each.error,
+            "from": to_micros(each.started_at),
+            "to": to_micros(each.finished_at),
+        }
         for each in tries
     ]
 
 
 def _tries(data: list[dict[str, Any]] | None) -> tuple[StepTry, ...]:
     return tuple(
-        StepTry(each["number"], each["error"], from_micros(each["from"]), from_micros(each["to"])) for each in data or ()
+        StepTry(each["number"], each["error"], from_micros(each["from"]), from_micros(each["to"]))
+        for each in data or ()
     )

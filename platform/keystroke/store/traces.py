@@ -23,8 +23,12 @@ insert into logs (run_id, at, severity, body, logger, span_id, step, written_at)
 values (:run_id, :at, :severity, :body, :logger, :span_id, :step, {now})
 """)
 # One more than the cap: the note that says where it was cut.
-_COUNT_SPANS: Final = Sql("select count(*) from (select 1 from spans where run_id = :run_id limit :most) counted")
-_COUNT_LOGS: Final = Sql("select count(*) from (select 1 from logs where run_id = :run_id limit :most) counted")
+_COUNT_SPANS: Final = Sql(
+    "select count(*) from (select 1 from spans where run_id = :run_id limit :most) counted"
+)
+_COUNT_LOGS: Final = Sql(
+    "select count(*) from (select 1 from logs where run_id = :run_id limit :most) counted"
+)
 _VISIBLE: Final = """exists (select 1 from runs where runs.id = :run_id and organization_id = :organization_id
     and (cast(:everywhere as integer) = 1 or project_id {in:projects}))"""
 _LIST_SPANS: Final = Sql(f"""
@@ -50,17 +54,23 @@ def add_logs(tx: Tx, run_id: str, logs: Sequence[LogLine], cap: int) -> None:
     rows = [_log_row(run_id, line) for line in logs[:room]] if room > 0 else []
     if len(logs) > room and written <= cap:
         cut = logs[max(room, 0)]
-        note = LogLine(cut.at, "WARNING", f"Log cut here: a run keeps {cap} lines.", "keystroke", cut.span_id, cut.step)
+        note = LogLine(
+            cut.at, "WARNING", f"Log cut here: a run keeps {cap} lines.", "keystroke", cut.span_id, cut.step
+        )
         rows.append(_log_row(run_id, note))
     tx.run_many(_ADD_LOG, rows)
 
 
-def list_spans(scope: Scope, tx: Tx, run_id: str, *, after: int = 0, limit: int = 1000) -> list[tuple[int, Span]]:
+def list_spans(
+    scope: Scope, tx: Tx, run_id: str, *, after: int = 0, limit: int = 1000
+) -> list[tuple[int, Span]]:
     """Spans of a run in the order of writing, each with its number for paging."""
     return [(row.id, _span(row)) for row in tx.rows(_LIST_SPANS, _page(scope, run_id, after, limit))]
 
 
-def list_logs(scope: Scope, tx: Tx, run_id: str, *, after: int = 0, limit: int = 1000) -> list[tuple[int, LogLine]]:
+def list_logs(
+    scope: Scope, tx: Tx, run_id: str, *, after: int = 0, limit: int = 1000
+) -> list[tuple[int, LogLine]]:
     """Log lines of a run in the order of writing, each with its number for paging."""
     return [
         (row.id, LogLine(from_micros(row.at), row.severity, row.body, row.logger, row.span_id, row.step))
@@ -93,7 +103,11 @@ def _log_row(run_id: str, line: LogLine) -> dict[str, Any]:
 
 def _text(value: str) -> str:
     """The text without what a database refuses: NUL characters and lone surrogates are shown as U+FFFD."""
-    return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode() if not value.isascii() or "\0" in value else value
+    return (
+        value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+        if not value.isascii() or "\0" in value
+        else value
+    )
 
 
 def _span(row: Row[Any]) -> Span:

@@ -14,7 +14,12 @@ revision = "0001"
 down_revision = None
 
 _TYPES: Final = {
-    "sqlite": {"id": "text", "serial": "integer primary key", "number": "integer primary key", "partitioned": ""},
+    "sqlite": {
+        "id": "text",
+        "serial": "integer primary key",
+        "number": "integer primary key",
+        "partitioned": "",
+    },
     "postgresql": {
         "id": 'text collate "C"',
         "serial": "bigint generated always as identity primary key",
