@@ -88,6 +88,7 @@ class Settings:
         "FULL", _one_of("FULL", "NORMAL"), "NORMAL survives kill -9, not a power cut"
     )
     clock_offset: float = _setting(0.0, float, "added to the database's clock; for tests")
+    health_listen: str = _setting("", str, "host:port where worker and beat answer /healthz and /readyz")
     log_level: str = _setting(
         "info", _one_of("debug", "info", "warning", "error"), "of the platform's own log"
     )
