@@ -185,19 +185,19 @@ class Nondeterminism(KeystrokeError):
 
 
 class SuspensionSwallowed(KeystrokeError):
-    """The run was to be suspended ({reason}), and the code at {place} caught what suspends it and went on. Catch Exception there, not BaseException, and do not return from a `finally`."""
+    """The run was to be suspended ({reason}), and {place} caught what suspends it: catch Exception there, not BaseException."""
 
     code = "suspension-swallowed"
 
 
 class ActionInForeignThread(KeystrokeError):
-    """The action {action} was called in a thread that the workflow started itself, where no order of calls can be recorded. Use ctx.map({action}, items) instead, or asyncio.gather with async actions."""
+    """{action} was called in a thread that the workflow started itself, where calls have no order: use ctx.map({action}, items)."""
 
     code = "action-in-foreign-thread"
 
 
 class AsyncActionInSyncWorkflow(KeystrokeError):
-    """The async action {action} was called in the sync workflow {workflow}: make the workflow `async def` and await the action, or the action `def`."""
+    """The async action {action} was called in the sync workflow {workflow}: make that `async def`, or the action `def`."""
 
     code = "async-action-in-sync-workflow"
 

@@ -112,6 +112,15 @@ class ChildLost(Event):
     run_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class TraceNotWritten(Event):
+    """Spans, log lines or progress of {run_id} could not be written and are lost: {why}."""
+
+    level: ClassVar[Level] = "warning"
+    run_id: str
+    why: str
+
+
 # --- What everything stands on ------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,159 @@
+"""One attempt of a run: admit it, execute its function with recorded steps replayed, and end in one outcome."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from keystroke.authoring.current import current_run
+from keystroke.authoring.project import LoadedProject
+from keystroke.authoring.workflow import Workflow
+from keystroke.box import Box
+from keystroke.domain.lease import Lease
+from keystroke.domain.outcome import Canceled, Completed, Failed, Outcome
+from keystroke.domain.states import Reason
+from keystroke.errors import WorkflowGone
+from keystroke.execution.bodies import Bodies, Raised, Returned, TryEnd
+from keystroke.execution.boundary import Boundary
+from keystroke.execution.branches import Branch, current_branch
+from keystroke.execution.contexts import AsyncRunContext, RunContext
+from keystroke.execution.display import Display
+from keystroke.execution.flusher import process_flusher
+from keystroke.execution.gate import Gate
+from keystroke.execution.journal import Journal
+from keystroke.execution.ledger import Ledger
+from keystroke.execution.log_capture import LogCapture, capturing, clock_with
+from keystroke.execution.mapping import Mapping
+from keystroke.execution.run_calls import RunCalls
+from keystroke.execution.run_facts import RunFacts
+from keystroke.execution.running_steps import RunningSteps
+from keystroke.execution.spans import AttemptTrace
+from keystroke.execution.steps import StepDoors
+from keystroke.execution.trace_buffer import TraceBuffer
+from keystroke.execution.unwinding import Unwind, Unwinding
+from keystroke.execution.user_code import run_to_end
+from keystroke.execution.verdict import complete, ended_in_error, fail, left_early
+from keystroke.settings import Settings
+from keystroke.store import Database
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptResult:
+    """How an attempt ended, and how long it worked."""
+
+    outcome: Outcome
+    active: timedelta
+
+
+def run_attempt(
+    database: Database, project: LoadedProject, lease: Lease, gate: Gate, settings: Settings, box: Box | None
+) -> AttemptResult:
+    """Execute the leased run up to its outcome, in this thread; the caller records the outcome (`finish_attempt`).
+
+    Raises LeaseLost when another attempt has the run, and DatabaseUnavailable when the worker drains while the database is
+    away: then there is nothing to record.
+    """
+    began = time.monotonic()
+    outcome = _Attempt(database, project, lease, gate, settings, box).outcome()
+    return AttemptResult(outcome, timedelta(seconds=time.monotonic() - began))
+
+
+class _Attempt:
+    def __init__(
+        self, database: Database, project: LoadedProject, lease: Lease, gate: Gate, settings: Settings, box: Box | None
+    ) -> None:
+        self._project = project
+        self._lease = lease
+        self._gate = gate
+        self._settings = settings
+        self._box = box
+        self._clock = clock_with(settings.clock_offset)
+        self._unwind = Unwind(gate)
+        self._ledger = Ledger(database, lease, settings, gate, self._unwind)
+
+    def outcome(self) -> Outcome:
+        """The story: what ends it early leaves by a return, what runs leaves by `_end`."""
+        if self._lease.cancel_requested:
+            return Canceled()
+        workflow = self._project.workflows.get(self._lease.workflow)
+        if workflow is None:
+            return self._fail(WorkflowGone(workflow=self._lease.workflow), Reason.USER_ERROR)
+        try:
+            admitted = self._admit(workflow)
+            if isinstance(admitted, Failed):
+                return admitted
+            return self._execute(workflow, admitted.value)
+        except Unwinding as unwinding:
+            # The platform's own reads and writes, before user code ran.
+            return self._end(workflow, Raised(unwinding))
+
+    def _admit(self, workflow: Workflow[..., Any]) -> Returned | Failed:
+        """The validated input: recorded by the first attempt, read by later ones."""
+        try:
+            value = workflow.input.load(self._lease.input, self._box, "input")
+            if self._lease.admitted:
+                return Returned(value)
+            recorded = workflow.input.record(value, "input", self._box)
+            self._ledger.admit(recorded.payload)
+        except Exception as error:  # noqa: BLE001 - the author's validators run in there
+            return self._fail(error, Reason.INVALID_INPUT)
+        return Returned(recorded.value)
+
+    def _execute(self, workflow: Workflow[..., Any], value: Any) -> Outcome:
+        """Run the function with everything around it that it can call, say and cost."""
+        buffer = TraceBuffer(self._settings.trace_cap)
+        journal = Journal(self._recorded_steps(), buffer.drop_aside)
+        boundary = Boundary(self._gate, opens_gate=not workflow.is_async)
+        trace = AttemptTrace(self._lease, buffer, journal, self._clock)
+        running = RunningSteps()
+        doors = StepDoors(
+            self._ledger, self._unwind, self._gate, trace, running, self._box, self._project.directory,
+            self._project.modules, self._clock,
+        )  # fmt: skip
+        facts = RunFacts(doors, self._lease, journal, boundary)
+        calls = RunCalls(
+            doors, journal, boundary, Bodies(boundary, self._gate, trace), self._settings, workflow.is_async, workflow.slug
+        )
+        mapping = Mapping(self._unwind, self._gate, calls.threads, facts.platform)
+        context = (AsyncRunContext if workflow.is_async else RunContext)(facts, mapping, calls.enter_call)
+        display = Display(self._lease.run_id, self._ledger, buffer, running, facts, self._unwind)
+        with ExitStack() as around:
+            around.enter_context(process_flusher().watching(display))
+            around.enter_context(capturing(LogCapture(buffer, journal, boundary, trace.span_id, self._clock)))
+            around.enter_context(trace.collecting())
+            around.callback(current_run.reset, current_run.set(calls))
+            around.callback(current_branch.reset, current_branch.set(Branch()))
+            ended = run_to_end(workflow, value, context, boundary, self._gate)
+        outcome = self._end(workflow, ended)
+        self._end_trace(outcome, trace)
+        buffer.keep_aside()
+        display.flush()
+        return outcome
+
+    def _recorded_steps(self) -> list[Any]:
+        """A first attempt has none, unless it replays another run from a step."""
+        if self._lease.attempt == 1 and self._lease.trigger.type != "replay":
+            return []
+        return self._ledger.read_journal()
+
+    def _end(self, workflow: Workflow[..., Any], ended: TryEnd) -> Outcome:
+        directory = self._project.directory
+        early = left_early(ended, self._unwind, self._gate, self._clock(), directory)
+        if early is not None:
+            return early
+        if isinstance(ended, Raised):
+            return ended_in_error(ended.error, self._lease, directory)
+        return complete(workflow, ended.value, self._lease, directory, self._box, self._settings.payload_limit)
+
+    def _end_trace(self, outcome: Outcome, trace: AttemptTrace) -> None:
+        ok = not isinstance(outcome, Failed)
+        trace.end_attempt(type(outcome).__name__.lower(), ok=ok)
+        retried = isinstance(outcome, Failed) and outcome.failure.retryable
+        if isinstance(outcome, Completed | Canceled | Failed) and not retried:
+            trace.end_run(ok=isinstance(outcome, Completed))
+
+    def _fail(self, error: Exception, reason: Reason) -> Failed:
+        return fail(error, reason, self._lease, self._project.directory, counts=False)

@@ -1,0 +1,206 @@
+"""The two ways to run what a step asks for: at once in this thread, or awaited in the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, TypeVar
+
+from keystroke.authoring.current import inside_action
+from keystroke.execution.boundary import Boundary, TryTimedOut
+from keystroke.execution.calls import Call
+from keystroke.execution.current_step import CurrentStep, current_step
+from keystroke.execution.gate import Gate
+from keystroke.execution.spans import AttemptTrace
+
+#: Seconds between looks at the gate where nothing can be raised into a wait (threads of `ctx.map`).
+_GLANCE: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """A try's body returned."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """A try's body raised, whatever it was."""
+
+    error: BaseException
+
+
+TryEnd = Returned | Raised
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """Ask: run the body once."""
+
+    call: Call
+    step: CurrentStep
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Ask: wait in place for so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Ask: let the steps that other branches are in come to their end, before the run is suspended."""
+
+
+Ask = Try | Rest | Settle
+T = TypeVar("T")
+#: What a step does, apart from how it waits: asks are yielded, the end of a try is sent back.
+Story = Generator[Ask, TryEnd | None, T]
+
+
+class Bodies:
+    """Runs bodies in user code, and everything else outside of it."""
+
+    def __init__(self, boundary: Boundary, gate: Gate, trace: AttemptTrace) -> None:
+        """For one attempt."""
+        self._boundary = boundary
+        self._gate = gate
+        self._trace = trace
+        self._awaited = 0
+        self._settling: list[asyncio.Future[None]] = []
+
+    def tell(self, story: Story[T]) -> T:
+        """Go through a story in this thread."""
+        answer: TryEnd | None = None
+        while True:
+            try:
+                ask = story.send(answer)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+            answer = self._do(ask)
+
+    async def tell_async(self, story: Story[T]) -> T:
+        """Go through a story in the event loop."""
+        answer: TryEnd | None = None
+        self._awaited += 1
+        try:
+            while True:
+                try:
+                    ask = story.send(answer)
+                except StopIteration as end:
+                    return end.value  # type: ignore[no-any-return]
+                answer = await self._do_async(ask)
+        finally:
+            self._awaited -= 1
+            self._wake_settling()
+
+    def _do(self, ask: Ask) -> TryEnd | None:
+        match ask:
+            case Try():
+                return self._run(ask)
+            case Rest(seconds=seconds):
+                self._sleep(seconds)
+            case Settle():
+                pass
+        return None
+
+    async def _do_async(self, ask: Ask) -> TryEnd | None:
+        match ask:
+            case Try():
+                return await self._run_async(ask)
+            case Rest(seconds=seconds):
+                await asyncio.sleep(seconds)
+            case Settle():
+                await self._settled()
+        return None
+
+    def _run(self, asked: Try) -> TryEnd:
+        timeout, began = asked.call.action.timeout, time.monotonic()
+        try:
+            with _in_step(asked.step), self._trace.current(asked.step.span_id), self._boundary.alarm(timeout):
+                value = self._in_user_code(asked.call)
+        except TryTimedOut:
+            self._boundary.leave()
+            return Raised(_timed_out(asked.call, timeout))
+        except BaseException as error:  # noqa: BLE001 - whatever the author's code raises is how the try ended
+            self._boundary.leave()
+            return Raised(error)
+        # A thread of `ctx.map` cannot be interrupted; a try that took too long has failed there, too.
+        if timeout is not None and time.monotonic() - began > timeout.total_seconds():
+            return Raised(_timed_out(asked.call, timeout))
+        return Returned(value)
+
+    def _in_user_code(self, call: Call) -> Any:
+        try:
+            self._boundary.enter()
+            return call.action.function(*call.args, **call.kwargs)
+        finally:
+            self._boundary.leave()
+
+    async def _run_async(self, asked: Try) -> TryEnd:
+        call, timeout = asked.call, asked.call.action.timeout
+        seconds = None if timeout is None else timeout.total_seconds()
+        try:
+            with _in_step(asked.step), self._trace.current(asked.step.span_id):
+                async with asyncio.timeout(seconds) as limit:
+                    return Returned(await call.action.function(*call.args, **call.kwargs))
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever the author's code raises is how the try ended
+            timed_out = isinstance(error, TimeoutError) and limit.expired()
+            return Raised(_timed_out(call, timeout) if timed_out else error)
+
+    def _sleep(self, seconds: float) -> None:
+        """Interruptible: in the attempt's own thread by an exception, in others by looking at the gate."""
+        if self._boundary.opens_here():
+            self._boundary.enter()
+            try:
+                time.sleep(seconds)
+            finally:
+                self._boundary.leave()
+            return
+        until = time.monotonic() + seconds
+        while self._gate.interruption is None and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, _GLANCE))
+
+    async def _settled(self) -> None:
+        """Wait until every other step that was begun has ended or waits here as well."""
+        while self._awaited > len(self._settling) + 1:
+            waiting = asyncio.get_running_loop().create_future()
+            self._settling.append(waiting)
+            self._wake_settling()
+            try:
+                await waiting
+            finally:
+                if waiting in self._settling:
+                    self._settling.remove(waiting)
+
+    def _wake_settling(self) -> None:
+        if self._awaited > len(self._settling):
+            return
+        waiting, self._settling = self._settling, []
+        for each in waiting:
+            if not each.done():
+                each.set_result(None)
+
+
+@contextmanager
+def _in_step(step: CurrentStep) -> Iterator[None]:
+    """Actions called in here are plain calls, and what is said belongs to the step."""
+    within, current = inside_action.set(True), current_step.set(step)
+    try:
+        yield
+    finally:
+        current_step.reset(current)
+        inside_action.reset(within)
+
+
+def _timed_out(call: Call, timeout: timedelta | None) -> TimeoutError:
+    seconds = timeout.total_seconds() if timeout else 0
+    return TimeoutError(f"{call.action.name} took longer than its timeout of {seconds:g} s")

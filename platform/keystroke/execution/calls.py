@@ -1,0 +1,73 @@
+"""A call of an action inside a run: what identifies it, and whether it matches what is on record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from keystroke.authoring.action import Action
+from keystroke.box import Box
+from keystroke.domain.payload import Json, digest, encode_payload
+from keystroke.domain.secrets import redact
+from keystroke.domain.step import Step, StepKind
+from keystroke.execution.branches import Branch
+
+#: Characters of recorded and actual arguments that a nondeterminism error shows of each.
+_SHOWN: Final = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of an action: `input` is what is recorded of its arguments, `digest` stands for them."""
+
+    action: Action[..., Any]
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    identity: str
+    branch: Branch
+    input: Json
+    digest: str
+
+
+def open_call(
+    action: Action[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], branch: Branch, box: Box | None, limit: int
+) -> Call:
+    """Bind and record the arguments, then take the next occurrence in the branch.
+
+    Raises TypeError, InvalidValue, NotJson or PayloadTooLarge for arguments that cannot be recorded: before the step runs.
+    """
+    recorded = action.arguments.record(args, kwargs, box)
+    identity = branch.identify(action.key)
+    what = f"input of step {identity}"
+    text = encode_payload(recorded.payload, what=what, limit=limit)
+    if recorded.digested is not recorded.payload and recorded.digested != recorded.payload:
+        text = encode_payload(recorded.digested, what=what)
+    return Call(action, args, kwargs, identity, branch, recorded.payload, digest(text))
+
+
+def mismatch(call: Call, recorded: Step, redacted: frozenset[str]) -> str | None:
+    """What differs between the call and its record, side by side; None where they match.
+
+    A step that was copied from another run is taken by its identity alone.
+    """
+    if recorded.copied_from is not None:
+        return None
+    if recorded.kind is StepKind.ACTION and recorded.digest == call.digest:
+        return None
+    then = f"{recorded.kind} {recorded.key}({_arguments(recorded.input, redacted)})"
+    now = f"{StepKind.ACTION} {call.action.key}({_arguments(call.input, redacted)})"
+    return (
+        f"step {call.identity} does not match its record: the code, or something it depends on, has changed since.\n"
+        f"recorded: {then}\nactual:   {now}"
+    )
+
+
+def _arguments(value: Json, redacted: frozenset[str]) -> str:
+    shown = redact(value, redacted)
+    if isinstance(shown, dict):
+        text = ", ".join(f"{name}={json.dumps(part, ensure_ascii=False)}" for name, part in shown.items())
+    else:
+        text = json.dumps(shown, ensure_ascii=False)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -1,0 +1,137 @@
+"""The context that authors see: `Context` for `def` workflows, `AsyncContext` with the same names, awaited."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from datetime import datetime
+from typing import TypeVar, cast
+from uuid import UUID
+
+from keystroke.authoring.current import inside_action
+from keystroke.domain.usage import UsageKind
+from keystroke.execution.branches import Branch
+from keystroke.execution.mapping import Mapping
+from keystroke.execution.run_facts import Number, RunFacts
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+#: Gives the branch in which a durable call is made, and refuses the call where there is none.
+EnterCall = Callable[[str], Branch]
+
+
+class _Facts:
+    """What both faces share."""
+
+    def __init__(self, facts: RunFacts, mapping: Mapping, enter_call: EnterCall) -> None:
+        self._facts = facts
+        self._mapping = mapping
+        self._enter_call = enter_call
+
+    @property
+    def run_id(self) -> str:
+        """The run's id, `run_…`."""
+        return self._facts.run_id
+
+    @property
+    def workflow(self) -> str:
+        """The slug of the workflow."""
+        return self._facts.workflow
+
+    @property
+    def attempt(self) -> int:
+        """Claims so far."""
+        return self._facts.attempt
+
+    @property
+    def tags(self) -> MutableMapping[str, str]:
+        """The run's tags."""
+        return self._facts.tags
+
+    def _branch(self) -> Branch:
+        """Inside of an action calls are plain, and its branches count nowhere."""
+        return Branch("") if inside_action.get() else self._enter_call("ctx.map")
+
+
+class _Usage:
+    def __init__(self, facts: RunFacts) -> None:
+        self._facts = facts
+
+    def add(
+        self, kind: UsageKind, name: str, quantity: Number = 1, unit: str = "", cost: Number = "0", currency: str = "USD"
+    ) -> None:
+        """Record one line item."""
+        self._facts.add_usage(kind, name, quantity, unit, cost, currency)
+
+
+class _AsyncUsage:
+    def __init__(self, facts: RunFacts) -> None:
+        self._facts = facts
+
+    async def add(
+        self, kind: UsageKind, name: str, quantity: Number = 1, unit: str = "", cost: Number = "0", currency: str = "USD"
+    ) -> None:
+        """Record one line item."""
+        self._facts.add_usage(kind, name, quantity, unit, cost, currency)
+
+
+class RunContext(_Facts):
+    """See `authoring.context.Context`."""
+
+    @property
+    def usage(self) -> _Usage:
+        """What the run consumes."""
+        return _Usage(self._facts)
+
+    def progress(self, fraction: float | None = None, message: str | None = None) -> None:
+        """Say how far the run is."""
+        self._facts.say_progress(fraction, message)
+
+    def map(self, action: Callable[[Item], Result], items: Iterable[Item], concurrency: int = 8) -> list[Result]:
+        """Call the action for each item; each call is a step."""
+        return cast("list[Result]", self._mapping.in_threads(action, items, concurrency, self._branch()))
+
+    def now(self) -> datetime:
+        """The time; the same one on replay."""
+        return self._facts.now()
+
+    def random(self) -> float:
+        """A random number; the same one on replay."""
+        return self._facts.random()
+
+    def uuid(self) -> UUID:
+        """A random UUID; the same one on replay."""
+        return self._facts.uuid()
+
+
+class AsyncRunContext(_Facts):
+    """See `authoring.context.AsyncContext`."""
+
+    @property
+    def usage(self) -> _AsyncUsage:
+        """What the run consumes."""
+        return _AsyncUsage(self._facts)
+
+    async def progress(self, fraction: float | None = None, message: str | None = None) -> None:
+        """Say how far the run is."""
+        self._facts.say_progress(fraction, message)
+
+    async def map(
+        self,
+        action: Callable[[Item], Awaitable[Result]] | Callable[[Item], Result],
+        items: Iterable[Item],
+        concurrency: int = 8,
+    ) -> list[Result]:
+        """Call the action for each item; each call is a step."""
+        return cast("list[Result]", await self._mapping.in_tasks(action, items, concurrency, self._branch()))
+
+    async def now(self) -> datetime:
+        """The time; the same one on replay."""
+        return self._facts.now()
+
+    async def random(self) -> float:
+        """A random number; the same one on replay."""
+        return self._facts.random()
+
+    async def uuid(self) -> UUID:
+        """A random UUID; the same one on replay."""
+        return self._facts.uuid()

@@ -1,0 +1,59 @@
+"""What earlier attempts recorded, and how far this one has come in it."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from keystroke.domain.step import Step, StepStatus
+from keystroke.execution.branches import Branch, branch_of
+
+
+class Phase(StrEnum):
+    """Where code is: before recorded steps, past the last of them, or executing new ones."""
+
+    REPLAYING = "replaying"
+    PAST_RECORDS = "past_records"
+    LIVE = "live"
+
+
+class Journal:
+    """The records that the attempt has not come by yet, in the order of their start."""
+
+    def __init__(self, steps: Sequence[Step], on_live: Callable[[], None]) -> None:
+        """`on_live` is called when the first step begins that is not on record."""
+        self._records = {step.identity: step for step in steps}
+        self._ahead = Counter(branch_of(step.identity) for step in steps)
+        self._is_live = not steps
+        self._on_live = on_live
+        self._lock = threading.Lock()
+
+    def take(self, identity: str) -> Step | None:
+        """What is on record of this call: a final record, one that waits for its next try, or nothing."""
+        with self._lock:
+            record = self._records.pop(identity, None)
+            if record is not None:
+                self._ahead[branch_of(identity)] -= 1
+            goes_live = not self._is_live and (record is None or record.status is StepStatus.RETRYING)
+            self._is_live = self._is_live or goes_live
+        if goes_live:
+            self._on_live()
+        return record
+
+    def phase(self, branch: Branch | None) -> Phase:
+        """Where that branch is; without one, where the attempt is."""
+        if self._is_live:
+            return Phase.REPLAYING if branch is not None and self._ahead[branch.path] > 0 else Phase.LIVE
+        return Phase.REPLAYING if self._records else Phase.PAST_RECORDS
+
+    def recorded_now(self, branch: Branch) -> datetime | None:
+        """What `ctx.now()` said at this place: it went with the next record, of this branch or of one that it starts."""
+        with self._lock:
+            records = list(self._records.values())
+        own = (step for step in records if branch_of(step.identity) == branch.path)
+        started = (step for step in records if branch.is_ahead(branch_of(step.identity)))
+        following = next(own, None) or next(started, None)
+        return following.now if following else None

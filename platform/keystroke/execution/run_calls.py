@@ -1,0 +1,103 @@
+"""The run as its actions see it: every call is a step, given from the record or executed and recorded."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Awaitable, Mapping
+from typing import Any, NoReturn
+
+from keystroke.authoring.action import Action
+from keystroke.domain.failure import Failure
+from keystroke.domain.outcome import Failed
+from keystroke.domain.states import Reason
+from keystroke.domain.step import Step, StepStatus
+from keystroke.errors import ActionInForeignThread, AsyncActionInSyncWorkflow, InvalidValue, Nondeterminism
+from keystroke.execution.bodies import Bodies, Story
+from keystroke.execution.boundary import Boundary
+from keystroke.execution.branches import Branch, current_branch
+from keystroke.execution.calls import Call, mismatch, open_call
+from keystroke.execution.failures import frames_here
+from keystroke.execution.journal import Journal
+from keystroke.execution.rebuilding import rebuild
+from keystroke.execution.steps import StepDoors, StepRun
+from keystroke.settings import Settings
+
+
+class RunCalls:
+    """Implements `authoring.current.CurrentRun` for one attempt."""
+
+    def __init__(
+        self, doors: StepDoors, journal: Journal, boundary: Boundary, bodies: Bodies, settings: Settings, async_in: bool,
+        workflow: str,
+    ) -> None:  # fmt: skip
+        """`async_in`: whether the workflow is an `async def`, in which async actions can be awaited."""
+        self._doors = doors
+        self._journal = journal
+        self._boundary = boundary
+        self._bodies = bodies
+        self._settings = settings
+        self._is_async = async_in
+        self._workflow = workflow
+        self._redacted = frozenset(settings.redact)
+        #: Threads of `ctx.map`, in which actions may be called.
+        self.threads = {threading.get_ident()}
+
+    def call_action(self, action: Action[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """See CurrentRun."""
+        branch = self.enter_call(action.name)
+        self._boundary.leave()
+        try:
+            return self._bodies.tell(self._story(action, args, kwargs, branch))
+        finally:
+            self._boundary.enter()
+
+    def call_async_action(
+        self, action: Action[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Awaitable[Any]:
+        """See CurrentRun."""
+        if not self._is_async:
+            raise AsyncActionInSyncWorkflow(action=action.name, workflow=self._workflow)
+        return self._awaited(action, args, kwargs)
+
+    async def _awaited(self, action: Action[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """The occurrence is taken when the call is awaited, in the branch that awaits it."""
+        branch = self.enter_call(action.name)
+        return await self._bodies.tell_async(self._story(action, args, kwargs, branch))
+
+    def enter_call(self, action: str) -> Branch:
+        """The beginning of every durable call: the branch it is made in, unless user code is being left."""
+        branch = current_branch.get()
+        if branch is None or threading.get_ident() not in self.threads:
+            raise ActionInForeignThread(action=action)
+        self._doors.unwind.check()
+        return branch
+
+    def _story(self, action: Action[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], branch: Branch) -> Story[Any]:
+        call = open_call(action, args, kwargs, branch, self._doors.box, self._settings.payload_limit)
+        recorded = self._journal.take(call.identity)
+        if recorded is not None:
+            self._compare(call, recorded)
+        if recorded is not None and recorded.status is not StepStatus.RETRYING:
+            return self._replay(call, recorded)
+        return (yield from StepRun(self._doors, call, recorded).story())
+
+    def _replay(self, call: Call, recorded: Step) -> Any:
+        call.branch.now = None
+        if recorded.status is StepStatus.FAILED and recorded.error is not None:
+            raise rebuild(recorded.error, self._doors.modules)
+        try:
+            return call.action.result.load(recorded.output, self._doors.box, f"recorded result of {call.identity}")
+        except InvalidValue as error:
+            self._leave_changed(str(error), call.identity)
+
+    def _compare(self, call: Call, recorded: Step) -> None:
+        found = mismatch(call, recorded, self._redacted)
+        if found is not None:
+            self._leave_changed(found, call.identity)
+
+    def _leave_changed(self, found: str, step: str) -> NoReturn:
+        """Leave user code: what it does is not what is on record."""
+        error = Nondeterminism(mismatch=found)
+        frames = frames_here(self._doors.directory)
+        failure = Failure(type(error).__name__, str(error), Reason.NONDETERMINISM, frames, step)
+        self._doors.unwind.leave(Failed(failure, Reason.NONDETERMINISM, counts=False))

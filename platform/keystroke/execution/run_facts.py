@@ -1,0 +1,148 @@
+"""What both contexts can do: everything that does not wait. `contexts` gives it the two faces that authors see."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+from keystroke.authoring.current import inside_action
+from keystroke.domain.lease import Lease
+from keystroke.domain.payload import digest, encode_payload
+from keystroke.domain.step import Step, StepKind, StepStatus
+from keystroke.domain.usage import KINDS, UsageItem, UsageKind, exact
+from keystroke.errors import NotInWorkflowCode
+from keystroke.execution.boundary import Boundary
+from keystroke.execution.branches import Branch, current_branch
+from keystroke.execution.current_step import current_step
+from keystroke.execution.journal import Journal, Phase
+from keystroke.execution.seeds import random_number, random_uuid
+from keystroke.execution.steps import StepDoors
+from keystroke.execution.tags import RunTags
+
+#: The key of usage that is added outside of a step.
+_USAGE: str = "usage.add"
+Number = Decimal | int | str | float
+
+
+class RunFacts:
+    """The run's facts and its recorded odds and ends, for one attempt."""
+
+    def __init__(self, doors: StepDoors, lease: Lease, journal: Journal, boundary: Boundary) -> None:
+        """As the attempt begins."""
+        self._doors = doors
+        self._lease = lease
+        self._journal = journal
+        self._boundary = boundary
+        self.tags = RunTags(lease.tags, self._record_tags)
+        #: What `progress` said last and nobody has written yet.
+        self.unwritten_progress: tuple[float | None, str | None] | None = None
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self._lease.run_id
+
+    @property
+    def workflow(self) -> str:
+        """The slug of the workflow."""
+        return self._lease.workflow
+
+    @property
+    def attempt(self) -> int:
+        """Claims so far."""
+        return self._lease.attempt
+
+    def say_progress(self, fraction: float | None, message: str | None) -> None:
+        """Keep the latest progress for the next write; nothing while recorded steps are replayed."""
+        if fraction is not None and not 0 <= fraction <= 1:
+            raise ValueError(f"progress is a fraction between 0 and 1, not {fraction!r}")
+        self._check()
+        if self._is_new():
+            self.unwritten_progress = (fraction, message)
+
+    def now(self) -> datetime:
+        """The time, the same one until the next record, which keeps it; inside of an action just the time."""
+        if inside_action.get():
+            return self._doors.clock()
+        branch = self._enter("ctx.now")
+        if branch.now is None:
+            branch.now = self._journal.recorded_now(branch) or self._doors.clock()
+        return branch.now
+
+    def random(self) -> float:
+        """See Context."""
+        if inside_action.get():
+            return random.random()  # noqa: S311 - what authors draw is no secret
+        return random_number(self._lease.seed, self._enter("ctx.random").draw("random"))
+
+    def uuid(self) -> UUID:
+        """See Context."""
+        if inside_action.get():
+            return uuid4()
+        return random_uuid(self._lease.seed, self._enter("ctx.uuid").draw("uuid"))
+
+    def add_usage(self, kind: UsageKind, name: str, quantity: Number, unit: str, cost: Number, currency: str) -> None:
+        """Add a line item: to the step that runs, or as a recorded call of its own."""
+        item = _usage_item(kind, name, quantity, unit, cost, currency)
+        step = current_step.get()
+        if step is not None:
+            step.usage.append(item)
+            return
+        branch = self._enter("ctx.usage.add")
+        with self.platform():
+            self._record_usage(branch, item)
+
+    @contextmanager
+    def platform(self) -> Iterator[None]:
+        """Leave user code, if it runs, and enter it again."""
+        inside = self._boundary.leave()
+        try:
+            yield
+        finally:
+            if inside:
+                self._boundary.enter()
+
+    def _record_usage(self, branch: Branch, item: UsageItem) -> None:
+        identity = branch.identify(_USAGE)
+        if self._journal.take(identity) is None:
+            at = self._doors.clock()
+            described = item.as_json()
+            step = Step(
+                identity, _USAGE, _USAGE, StepKind.ACTION, StepStatus.SUCCESS, 1,
+                digest(encode_payload(described, what="usage")), at, at, input=described, now=branch.now,
+            )  # fmt: skip
+            self._doors.ledger.record_usage(step, [item])
+        branch.now = None
+
+    def _record_tags(self, tags: Mapping[str, str]) -> None:
+        self._check()
+        if self._is_new():
+            with self.platform():
+                self._doors.ledger.record_tags(tags)
+
+    def _is_new(self) -> bool:
+        return current_step.get() is not None or self._journal.phase(current_branch.get()) is not Phase.REPLAYING
+
+    def _check(self) -> None:
+        if not inside_action.get():
+            self._doors.unwind.check()
+
+    def _enter(self, call: str) -> Branch:
+        branch = current_branch.get()
+        if branch is None:
+            raise NotInWorkflowCode(call=call)
+        self._doors.unwind.check()
+        return branch
+
+
+def _usage_item(kind: UsageKind, name: str, quantity: Number, unit: str, cost: Number, currency: str) -> UsageItem:
+    """A checked line item; ValueError names what is wrong."""
+    if kind not in KINDS:
+        raise ValueError(f"usage kind is {kind!r}; it is one of {', '.join(KINDS)}")
+    if not name or not currency:
+        raise ValueError("usage needs a name and a currency")
+    return UsageItem(kind, name, exact(quantity, "quantity"), unit, exact(cost, "cost"), currency)

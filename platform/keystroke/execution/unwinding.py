@@ -1,0 +1,94 @@
+"""How user code is left before it has ended: a private BaseException, raised again by every durable call.
+
+`except Exception` does not stop it, and an action in a `finally` does not run while it passes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NoReturn
+
+from keystroke.domain.outcome import Failed, HandedBack
+from keystroke.domain.states import Reason
+from keystroke.errors import DatabaseUnavailable, LeaseLost
+from keystroke.execution.gate import Drained, Gate, Interruption
+
+
+class Unwinding(BaseException):
+    """Leaves the user's code; never to be caught by it."""
+
+
+class Pause:
+    """The run is to rest, until `due` at the earliest."""
+
+    __slots__ = ("due", "reason")
+
+    def __init__(self, reason: Reason, due: datetime) -> None:
+        """Rest for this reason until that time."""
+        self.reason = reason
+        self.due = due
+
+
+Cause = Pause | HandedBack | Failed | DatabaseUnavailable | LeaseLost
+#: Which cause stays when several arise at once: what makes the others pointless comes last.
+_RANKS = (Pause, HandedBack, Failed, DatabaseUnavailable, LeaseLost)
+
+
+class Unwind:
+    """Why the user's code is being left, once it is; shared by all branches of an attempt."""
+
+    def __init__(self, gate: Gate) -> None:
+        """Nobody leaves yet."""
+        self.cause: Cause | None = None
+        #: The exception raised last: its traceback ends where it was caught.
+        self.last: Unwinding | None = None
+        self._gate = gate
+        self._lock = threading.Lock()
+
+    def leave(self, cause: Cause) -> NoReturn:
+        """Leave user code for this cause, or for a weightier one that is there already."""
+        self.note(cause)
+        self._raise()
+
+    def note(self, cause: Cause) -> None:
+        """Have the next durable call leave user code."""
+        with self._lock:
+            self.cause = _weightier(self.cause, cause)
+
+    def check(self) -> None:
+        """The beginning of every durable call: raise again while user code is being left."""
+        if self.cause is None and self._gate.interruption is Interruption.DRAIN:
+            self.note(HandedBack())
+        if self.cause is not None:
+            self._raise()
+
+    def _raise(self) -> NoReturn:
+        self.last = Unwinding()
+        raise self.last
+
+
+def _weightier(standing: Cause | None, new: Cause) -> Cause:
+    if standing is None:
+        return new
+    if isinstance(standing, Pause) and isinstance(new, Pause):
+        return min(standing, new, key=lambda pause: pause.due)
+    return max(standing, new, key=lambda cause: _RANKS.index(type(cause)))
+
+
+def is_unwinding(error: BaseException) -> bool:
+    """Whether user code was left by Unwinding, perhaps inside of a group, or by what its clean-up raised meanwhile."""
+    return any(isinstance(each, Unwinding | Drained) for each in _family(error))
+
+
+def _family(error: BaseException) -> Iterator[BaseException]:
+    pending, seen = [error], set()
+    while pending:
+        each = pending.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        pending += [near for near in (each.__cause__, each.__context__) if near is not None]
+        pending += each.exceptions if isinstance(each, BaseExceptionGroup) else ()
