@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from keystroke.domain.actor import LOCAL_OWNER
+from keystroke.domain.actor import LOCAL_OWNER, Trigger
 from keystroke.domain.failure import Failure
 from keystroke.domain.filters import Page, RunFilter
 from keystroke.domain.outcome import Canceled, Completed, Failed, HandedBack, Suspended
@@ -20,6 +20,7 @@ from keystroke.errors import (
     InvalidInput,
     LeaseLost,
     PayloadTooLarge,
+    QueryTooSlow,
     RunEnded,
     RunNotFound,
     WorkflowNotFound,
@@ -36,6 +37,7 @@ from keystroke.operations.recover_runs import recover_attempt
 from keystroke.operations.start_run import StartRequest, start_runs
 from keystroke.operations.wake_due import wake_due
 from keystroke.store import history
+from keystroke.store.sql import Sql
 from support.starts import GREET, Stage, publish
 
 FAILURE = Failure("ValueError", "no such card")
@@ -135,17 +137,11 @@ def test_a_run_of_tomorrow_is_not_claimed(stage: Stage) -> None:
     ],
 )
 def test_input_that_breaks_the_schema_starts_nothing(stage: Stage, value: object, path: str) -> None:
-    request = StartRequest("greet", value, stage_trigger(), LOCAL_OWNER)
+    request = StartRequest("greet", value, Trigger("api", "API"), LOCAL_OWNER)
     [refused] = start_runs(stage.database, stage.project, [request], stage.settings, stage.box)
     assert isinstance(refused, InvalidInput)
     assert refused.errors[0].path == path
     assert stage.claim() is None
-
-
-def stage_trigger():  # type: ignore[no-untyped-def]
-    from keystroke.domain.actor import Trigger
-
-    return Trigger("api", "API")
 
 
 def test_too_large_and_unknown_are_refused(stage: Stage) -> None:
@@ -166,7 +162,7 @@ def test_an_idempotency_key_gives_the_same_run_or_a_conflict(stage: Stage) -> No
 
 def test_a_batch_reports_each_item(stage: Stage) -> None:
     def request(value: object, key: str | None = None) -> StartRequest:
-        return StartRequest("greet", value, stage_trigger(), LOCAL_OWNER, idempotency_key=key)
+        return StartRequest("greet", value, Trigger("api", "API"), LOCAL_OWNER, idempotency_key=key)
 
     good, bad, doubled = start_runs(
         stage.database,
@@ -207,8 +203,6 @@ def test_failures_are_tried_again_up_to_max_attempts(stage: Stage) -> None:
 
 def rested(stage: Stage) -> None:
     """Make every sleeper due, and wake it."""
-    from keystroke.store.sql import Sql
-
     with stage.database.transaction() as tx:
         tx.run(Sql("update runs set due_at = 0 where status = 'sleeping'"))
     assert wake_due(stage.database) == {(stage.project.id, "default")}
@@ -390,3 +384,14 @@ def test_other_organizations_see_nothing(stage: Stage) -> None:
             history.get_run(stranger, tx, started.run_id)
         blind = replace(stage.scope, payloads=False)
         assert history.get_run(blind, tx, started.run_id).input is None
+
+
+def test_a_list_that_takes_too_long_is_ended(stage: Stage) -> None:
+
+    endless = {
+        "sqlite": "with recursive n(x) as (select 1 union all select x + 1 from n) select count(*) from n",
+        "postgresql": "select pg_sleep(60)",
+    }
+    with pytest.raises(QueryTooSlow), stage.database.read() as tx, tx.limited(0.05):
+        tx.rows(Sql(endless[stage.database.backend]))
+    assert stage.start().created
