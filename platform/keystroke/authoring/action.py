@@ -49,6 +49,7 @@ class Action(Generic[P, R]):
     ) -> None:
         """Use the decorator: it checks the options."""
         functools.update_wrapper(self, function)
+        self.__name__ = function.__name__
         self.function = function
         self.name = name
         self.retries = retries

@@ -40,6 +40,7 @@ class Workflow(Generic[P, R]):
     ) -> None:
         """Use the decorator: it checks the options."""
         functools.update_wrapper(self, function)
+        self.__name__ = function.__name__
         self.function = function
         self.options = options
         self.is_async = inspect.iscoroutinefunction(function)
