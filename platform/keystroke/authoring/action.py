@@ -102,6 +102,10 @@ class Action(Generic[P, R]):
         """Records what a call returned."""
         return Codec(self.parameters.result)
 
+    def prepare(self) -> None:
+        """Build now what each call needs, so that processes forked from this one have it already."""
+        _ = self.arguments, self.result
+
     def problems(self) -> list[str]:
         """What is wrong with the signature: types that cannot be read or recorded."""
         try:

@@ -62,12 +62,15 @@ def _loaded(
     file: ProjectFile, definitions: list[AnyWorkflow | AnyAction], modules: dict[str, ModuleType]
 ) -> LoadedProject:
     workflows = {each.slug: each for each in definitions if isinstance(each, Workflow)}
+    actions = {each.name: each for each in definitions if isinstance(each, Action)}
+    for action in actions.values():
+        action.prepare()
     return LoadedProject(
         directory=file.directory,
         organization=file.organization,
         project=file.project,
         workflows=workflows,
-        actions={each.name: each for each in definitions if isinstance(each, Action)},
+        actions=actions,
         manifest=_manifest(file, workflows),
         modules=frozenset(modules),
     )
