@@ -133,17 +133,21 @@ class Processes:
         *arguments: str,
         settings: Settings | None = None,
         directory: Path | None = None,
-        **variables: str,
+        variables: Mapping[str, str] | None = None,
     ) -> Started:
         """Start `keystroke` with these arguments, settings, and environment variables."""
         configured = environment_of(settings) if settings else {}
         program = str(Path(sys.executable).parent / "keystroke")
-        return self.start([program, *arguments], directory=directory, **{**configured, **variables})
+        return self.start(
+            [program, *arguments], directory=directory, variables={**configured, **(variables or {})}
+        )
 
-    def start(self, command: list[str], *, directory: Path | None = None, **variables: str) -> Started:
+    def start(
+        self, command: list[str], *, directory: Path | None = None, variables: Mapping[str, str] | None = None
+    ) -> Started:
         """Start any command in a small environment of its own."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        environment = {**kept, "PYTHONUNBUFFERED": "1", _MARK: self._mark, **variables}
+        environment = {**kept, "PYTHONUNBUFFERED": "1", _MARK: self._mark, **(variables or {})}
         started = Started(command, environment=environment, directory=directory or self._directory)
         self._started.append(started)
         return started
