@@ -37,6 +37,62 @@ GOOD = {
 }
 
 
+BAD = {
+    "workflows/one.py": """\
+        from keystroke import workflow, action
+
+        class Thing: ...
+
+        @workflow("one", priority=99)
+        def one(): ...
+
+        @workflow("two")
+        def two(a: int, b: int): ...
+
+        @workflow("three")
+        def three(thing: Thing): ...
+
+        @action
+        def same(thing: Thing): ...
+
+        @workflow
+        def four(): ...
+        """,
+    "workflows/two.py": """\
+        from keystroke import workflow, action
+
+        @workflow("two")
+        def two(): ...
+
+        @action
+        def same(): ...
+        """,
+    "workflows/three.py": "import json\n\nfrom actions.broken import x\n",
+    "actions/broken.py": "def fail():\n    raise LookupError('no')\n\nfail()\n",
+    "actions/exits.py": "import sys\nsys.exit(3)\n",
+    "actions/syntax.py": "x = 1\ndef f(:\n",
+    "actions/my-action.py": "",
+    "json.py": "",
+    "click.py": "",
+}
+
+NO_SCHEMA = "Pydantic has no schema for it; use a Pydantic model, a dataclass or a plain type"
+WRONG = [
+    "json.py: the name 'json' hides the module of that name in Python's standard library: rename it",
+    "workflows/one.py:5: workflow one: priority is 99; it must be a whole number from -10 to 10",
+    'workflows/one.py:17: @workflow needs a slug: @workflow("four")',
+    "actions/broken.py:2: LookupError: no",
+    "actions/exits.py:2: SystemExit: 3",
+    "actions/my-action.py: 'my-action' cannot be imported by name: use letters, digits and underscores",
+    "actions/syntax.py:2: SyntaxError: invalid syntax",
+    "workflows/one.py:8: workflow two: it has 2 parameters (a, b): make them fields of one model, its input",
+    f"workflows/one.py:11: workflow three: the type of parameter thing, Thing, cannot be recorded: {NO_SCHEMA}",
+    f"workflows/one.py:14: action same: the type of parameter thing, Thing, cannot be recorded: {NO_SCHEMA}",
+    "workflows/two.py:3: the slug 'two' is taken by workflows/one.py:8",
+    "workflows/two.py:6: the action name 'same' is taken by workflows/one.py:14",
+]
+
+
 @pytest.fixture(autouse=True)
 def nothing_stays_imported() -> Iterator[None]:
     """Whatever a test loads is forgotten afterwards."""
@@ -135,64 +191,11 @@ def test_source_may_lie_in_a_folder(tmp_path: Path) -> None:
 
 
 def test_everything_that_is_wrong_is_named_at_once(tmp_path: Path) -> None:
-    files = {
-        "workflows/one.py": """\
-            from keystroke import workflow, action
-
-            class Thing: ...
-
-            @workflow("one", priority=99)
-            def one(): ...
-
-            @workflow("two")
-            def two(a: int, b: int): ...
-
-            @workflow("three")
-            def three(thing: Thing): ...
-
-            @action
-            def same(thing: Thing): ...
-
-            @workflow
-            def four(): ...
-            """,
-        "workflows/two.py": """\
-            from keystroke import workflow, action
-
-            @workflow("two")
-            def two(): ...
-
-            @action
-            def same(): ...
-            """,
-        "workflows/three.py": "import json\n\nfrom actions.broken import x\n",
-        "actions/broken.py": "def fail():\n    raise LookupError('no')\n\nfail()\n",
-        "actions/exits.py": "import sys\nsys.exit(3)\n",
-        "actions/syntax.py": "x = 1\ndef f(:\n",
-        "actions/my-action.py": "",
-        "json.py": "",
-        "click.py": "",
-    }
-    found = problems_of(write_project(tmp_path, files))
-    no_schema = "Pydantic has no schema for it; use a Pydantic model, a dataclass or a plain type"
-    clash = found.pop(0)
+    clash, *found = problems_of(write_project(tmp_path, BAD))
     assert clash.startswith(
         "click.py: the name 'click' hides the module of that name in an installed package ("
     )
-    assert found == [
-        "json.py: the name 'json' hides the module of that name in Python's standard library: rename it",
-        "workflows/one.py:5: workflow one: priority is 99; it must be a whole number from -10 to 10",
-        'workflows/one.py:17: @workflow needs a slug: @workflow("four")',
-        "actions/broken.py:2: LookupError: no",
-        "actions/exits.py:2: SystemExit: 3",
-        "actions/my-action.py: 'my-action' cannot be imported by name: use letters, digits and underscores",
-        "actions/syntax.py:2: SyntaxError: invalid syntax",
-        "workflows/one.py:8: workflow two: it has 2 parameters (a, b): make them fields of one model, its input",
-        f"workflows/one.py:11: workflow three: the type of parameter thing, Thing, cannot be recorded: {no_schema}",
-        f"workflows/one.py:14: action same: the type of parameter thing, Thing, cannot be recorded: {no_schema}",
-        "workflows/two.py:3: the slug 'two' is taken by workflows/one.py:8",
-        "workflows/two.py:6: the action name 'same' is taken by workflows/one.py:14",
-    ]
+    assert found == WRONG
 
 
 def test_an_installed_package_of_the_name_of_a_folder_is_a_clash(
