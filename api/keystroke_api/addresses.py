@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from keystroke.errors import InvalidSettings
 
@@ -16,6 +16,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _FORWARDED_FOR: Final = "HTTP_X_FORWARDED_FOR"
 _FORWARDED_PROTO: Final = "HTTP_X_FORWARDED_PROTO"
 _FORWARDED_HOST: Final = "HTTP_X_FORWARDED_HOST"
+#: A name or address with or without a port, and nothing of what else a URL may hold.
+_HOST: Final = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?\Z")
 
 
 class TrustedProxies:
@@ -56,11 +58,10 @@ def is_loopback_address(address: str) -> bool:
 
 def is_loopback_host(host: str) -> bool:
     """Whether a Host header (with or without a port) or a host to listen on names this machine alone."""
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-    except ValueError:
+    match = _HOST.match(host)
+    if match is None:
         return False
-    return name == "localhost" or is_loopback_address(name)
+    return match["name"].lower() == "localhost" or is_loopback_address(match["name"].strip("[]"))
 
 
 def _matches(address: str, test: Callable[[Any], bool]) -> bool:

@@ -22,6 +22,7 @@ _RETRY_AFTER: Final = 2
 #: A problem tells what is wrong; it does not give a megabyte of input back.
 _LONGEST_TEXT: Final = 2_000
 _MOST_ERRORS: Final = 100
+_ABBREVIATIONS: Final = frozenset({"api", "id", "json"})
 
 #: The status of every error that a route lets through. What is not here is our own mistake: 500.
 STATUSES: Final[dict[type[KeystrokeError], int]] = {
@@ -95,7 +96,7 @@ def problem_document(error: KeystrokeError) -> dict[str, Any]:
 def _document(code: str, status: int, detail: str, listed: list[PathError] | None = None) -> dict[str, Any]:
     return {
         "type": _TYPE_PREFIX + code,
-        "title": code.replace("-", " ").capitalize().replace("Api", "API"),
+        "title": _title(code),
         "status": status,
         "detail": _shortened(detail),
         "errors": [
@@ -104,6 +105,12 @@ def _document(code: str, status: int, detail: str, listed: list[PathError] | Non
         ],
         "request_id": g.request_id,
     }
+
+
+def _title(code: str) -> str:
+    """`api-key-missing` as "API key missing"."""
+    words = [word.upper() if word in _ABBREVIATIONS else word for word in code.split("-")]
+    return " ".join([words[0][:1].upper() + words[0][1:], *words[1:]])
 
 
 def _shortened(text: str) -> str:

@@ -1,0 +1,217 @@
+"""The API as a process: how it starts, refuses to start, ends, and what it does with large and slow senders."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+
+import httpx
+import psutil
+import pytest
+
+from keystroke.operations.api_keys import create_api_key
+from keystroke.settings import Settings
+from support.api import NO_BROKER, RUNS
+from support.processes import Processes, Started
+from support.starts import GREET, Stage, make_stage
+from support.waiting import wait_until
+
+START = {"input": {"name": "Ada"}}
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def serve(processes: Processes, settings: Settings) -> Started:
+    """Start the API and return when it answers."""
+    started = processes.keystroke("api", settings=settings)
+    wait_until(lambda: answers(settings.listen), 30, what=f"the API answers: {started.output}")
+    return started
+
+
+def answers(listen: str) -> bool:
+    """Whether `/healthz` is there."""
+    try:
+        return httpx.get(f"http://{listen}/healthz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture
+def listening(stage: Stage) -> Settings:
+    """Settings of the stage with a free port and no broker."""
+    return replace(stage.settings, listen=f"127.0.0.1:{free_port()}", broker_url=NO_BROKER, log_level="debug")
+
+
+@pytest.fixture
+def sqlite_stage(sqlite_database, sqlite_settings) -> Stage:  # type: ignore[no-untyped-def]
+    """A stage on SQLite, for what does not depend on the database."""
+    return make_stage(sqlite_database, sqlite_settings, GREET)
+
+
+@pytest.fixture
+def api_at(processes: Processes, sqlite_stage: Stage) -> Iterator[str]:
+    """`host:port` of a served API."""
+    settings = replace(
+        sqlite_stage.settings, listen=f"127.0.0.1:{free_port()}", broker_url=NO_BROKER, api_threads=4
+    )
+    started = serve(processes, settings)
+    yield settings.listen
+    assert "Traceback" not in started.output
+
+
+def test_it_serves_and_ends_at_once(processes: Processes, listening: Settings) -> None:
+    started = serve(processes, listening)
+    with httpx.Client(base_url=f"http://{listening.listen}") as client:
+        run_id = client.post(RUNS, json=START).json()["run_id"]
+        assert client.get(f"/api/v1/runs/{run_id}").json()["status"] == "queued"
+        assert client.get("/readyz").json() == {"status": "degraded", "database": "ok", "broker": "degraded"}
+    began = time.monotonic()
+    assert started.stop() == 0
+    assert time.monotonic() - began < 5
+    assert "POST" in started.output
+    assert "Traceback" not in started.output
+
+
+def test_several_processes_serve(processes: Processes, listening: Settings) -> None:
+    started = serve(processes, replace(listening, api_processes=2))
+    wait_until(lambda: len(started.children()) == 2)
+    for _ in range(10):
+        assert httpx.post(f"http://{listening.listen}{RUNS}", json=START).status_code == 202
+    assert started.stop() == 0
+
+
+def test_waits_end_with_the_process(processes: Processes, listening: Settings) -> None:
+    started = serve(processes, listening)
+    waiting = open_request(listening.listen, RUNS, json.dumps(START).encode(), "Prefer: wait=60")
+    wait_until(lambda: len(httpx.get(f"http://{listening.listen}/api/v1/runs").json()["data"]) == 1)
+    began = time.monotonic()
+    assert started.stop() == 0
+    assert time.monotonic() - began < 6
+    assert read_answer(waiting).startswith("HTTP/1.1 202")
+
+
+def test_beyond_loopback_it_wants_a_key_first(
+    processes: Processes, stage: Stage, listening: Settings
+) -> None:
+    beyond = replace(listening, listen=f"0.0.0.0:{free_port()}")
+    refused = processes.keystroke("api", settings=beyond)
+    assert refused.wait() == 2
+    assert "api-keys create" in refused.output
+    key = create_api_key(stage.database, "default", "ops", "viewer", None, None).key
+    serve(processes, beyond)
+    url = f"http://{beyond.listen}/api/v1/runs"
+    assert httpx.get(url).status_code == 401
+    assert httpx.get(url, headers={"x-api-key": key}).status_code == 200
+
+
+def test_what_is_missing_is_named_at_once(processes: Processes) -> None:
+    refused = processes.keystroke("api", settings=Settings())
+    assert refused.wait() == 2
+    for name in ("DATABASE_URL", "BROKER_URL", "SECRET_KEY"):
+        assert f"KEYSTROKE_{name}" in refused.output
+    assert "Traceback" not in refused.output
+
+
+def test_a_database_without_the_schema_is_named(
+    processes: Processes, sqlite_settings: Settings, tmp_path
+) -> None:  # type: ignore[no-untyped-def]
+    empty = replace(sqlite_settings, database_url=f"sqlite:///{tmp_path}/empty.db", broker_url=NO_BROKER)
+    refused = processes.keystroke("api", settings=empty)
+    assert refused.wait() == 2
+    assert "keystroke db upgrade" in refused.output
+
+
+# --- Large and slow -----------------------------------------------------------------------------------------------
+
+
+def open_request(
+    listen: str, path: str, body: bytes, *headers: str, length: int | None = None
+) -> socket.socket:
+    """Send a POST by hand; `length` may promise more than is sent."""
+    host, port = listen.rsplit(":", 1)
+    connection = socket.create_connection((host, int(port)), timeout=30)
+    lines = [
+        f"POST {path} HTTP/1.1", f"Host: {listen}", "Content-Type: application/json",
+        *([] if any(header.startswith("Transfer") for header in headers) else [f"Content-Length: {length or len(body)}"]),
+        *headers,
+    ]  # fmt: skip
+    connection.sendall("\r\n".join([*lines, "", ""]).encode() + body)
+    return connection
+
+
+def read_answer(connection: socket.socket) -> str:
+    """The head and body of an answer, as far as its Content-Length goes."""
+    with closing(connection), connection.makefile("rb") as stream:
+        head = b"".join(iter(stream.readline, b"\r\n")).decode()
+        length = next(
+            int(line.split(":")[1]) for line in head.splitlines() if line.lower().startswith("content-length")
+        )
+        return head + "\n" + stream.read(length).decode()
+
+
+def test_100_mb_are_refused_unread(api_at: str) -> None:
+    before = memory_of_all()
+    answer = read_answer(open_request(api_at, RUNS, b"{", length=100_000_000))
+    assert answer.startswith("HTTP/1.1 413")
+    assert "urn:keystroke:problem:body-too-large" in answer
+    assert memory_of_all() - before < 20_000_000
+
+
+def test_100_mb_sent_by_an_ordinary_client_are_refused(api_at: str) -> None:
+    def pieces() -> Iterator[bytes]:
+        for _ in range(100):
+            yield b" " * 1_000_000
+
+    for headers in ({"Content-Length": "100000000"}, {}):
+        try:
+            answer = httpx.post(
+                f"http://{api_at}{RUNS}",
+                content=pieces(),
+                headers={**headers, "Content-Type": "application/json"},
+            )
+        except (httpx.WriteError, httpx.ReadError):
+            continue  # the server has closed the connection while the client was still sending
+        assert answer.status_code == 413
+    assert answers(api_at)
+
+
+def test_chunks_without_end_are_refused(api_at: str) -> None:
+    chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
+    answer = read_answer(open_request(api_at, RUNS, chunk * 20, "Transfer-Encoding: chunked"))
+    assert answer.startswith("HTTP/1.1 413")
+
+
+def test_slow_senders_are_turned_away_and_hold_nobody_up(api_at: str) -> None:
+    slow = [open_request(api_at, RUNS, b'{"input":', length=50) for _ in range(4)]
+    began = time.monotonic()
+    found = [read_answer(connection) for connection in slow]
+    assert all(answer.startswith("HTTP/1.1 408") and "problem:body-too-slow" in answer for answer in found)
+    assert time.monotonic() - began < 20
+    assert httpx.post(f"http://{api_at}{RUNS}", json=START).status_code == 202
+
+
+def test_a_sender_that_goes_away_leaves_nothing(api_at: str) -> None:
+    open_request(api_at, RUNS, b'{"input": {"name": "Ada"}}', length=500).close()
+    assert httpx.get(f"http://{api_at}/api/v1/runs").json()["data"] == []
+
+
+def test_forwarded_schemes_of_this_machine_do_not_count(api_at: str) -> None:
+    answer = httpx.post(
+        f"http://{api_at}{RUNS}", json=START, headers={"X-Forwarded-Proto": "https", "X-Forwarded-Ssl": "on"}
+    )
+    assert answer.json()["url"].startswith(f"http://{api_at}/")
+
+
+def memory_of_all() -> int:
+    """Bytes of memory that the children of the tests use."""
+    return sum(process.memory_info().rss for process in psutil.Process().children(recursive=True))
