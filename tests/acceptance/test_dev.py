@@ -69,7 +69,7 @@ def report(project: Path, sections: int) -> str:
 
 
 def kill_everything(dev: Started) -> None:
-    """kill -9 for `keystroke dev` and everything under it, as a machine that loses power would do it."""
+    """SIGKILL for `keystroke dev` and everything under it, as a machine that loses power would do it."""
     below = dev.children()
     dev.kill()
     for process in below:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from contextlib import redirect_stdout
 from typing import Any
 
@@ -37,16 +38,16 @@ class Terminal(io.StringIO):
         return True
 
     def show(self, value: Any, *, kind: str, session: Session) -> str:
-        """What is printed on it."""
+        """What is printed on it, without colours."""
         with redirect_stdout(self):
             show(value, kind=kind, session=session)
-        return self.getvalue()
+        return re.sub("\x1b\\[[0-9;]*m", "", self.getvalue())
 
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    """A terminal without colours."""
-    monkeypatch.setenv("TERM", "dumb")
+    """A terminal of 120 columns."""
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("TZ", "UTC")
     return Terminal()

@@ -29,6 +29,14 @@ _STYLES: Final = {
     "queued": "cyan", "running": "blue", "sleeping": "magenta", "waiting_on_hook": "magenta", "retrying": "yellow",
     "success": "green", "failed": "red", "canceled": "yellow",
 }  # fmt: skip
+#: Terminals narrower than this have no room for the column that says least.
+_WIDE: Final = 96
+#: Columns that give way in a narrow terminal; the others are copied from it, or unreadable in pieces.
+_WRAPPED: Final = frozenset({"name", "workflow", "trigger", "description"})
+#: Objects that one of their fields tells well enough; `--output json` has the rest.
+_TOLD_BY: Final = {
+    "trigger": "label", "actor": "name", "last_run": "status", "usage": "total_cost", "progress": "message",
+}  # fmt: skip
 #: Parts of a run that are rows of their own below it.
 _ROWS_BELOW: Final = ("steps", "attempts", "timeline")
 
@@ -54,9 +62,11 @@ def _print_rows(console: Console, rows: list[dict[str, Any]], kind: str) -> None
         return
     wanted = _COLUMNS.get(kind) or {name: name for name in rows[0]}
     columns = {field: heading for field, heading in wanted.items() if any(field in row for row in rows)}
+    if console.width < _WIDE:
+        columns.pop("trigger", None)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for field, heading in columns.items():
-        table.add_column(heading, no_wrap=field in ("id", "prefix", "slug"), overflow="fold")
+        table.add_column(heading, no_wrap=field not in _WRAPPED, overflow="fold")
     for row in rows:
         table.add_row(*(_cell(field, row.get(field)) for field in columns))
     console.print(table)
@@ -81,10 +91,8 @@ def _cell(field: str, value: Any) -> Text:
         return Text("-", style="dim")
     if field in ("status", "last_status"):
         return Text(str(value).replace("_", " "), style=_STYLES.get(str(value), ""))
-    if field == "trigger" and isinstance(value, dict):
-        return Text(str(value.get("label") or value.get("type")))
-    if field == "last_run" and isinstance(value, dict):
-        return _cell("status", value.get("status"))
+    if field in _TOLD_BY and isinstance(value, dict):
+        return _cell(_TOLD_BY[field], value.get(_TOLD_BY[field]))
     if field == "success_rate":
         return Text(f"{float(value):.0%}")
     if field.endswith("_ms"):

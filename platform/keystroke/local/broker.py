@@ -25,11 +25,12 @@ _READY_WITHIN: Final = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """Where the broker answers and, where it is ours to run, the command that runs it."""
+    """Where the broker answers and, where it is ours to run, the command that runs it and the file it logs to."""
 
     url: str
     command: tuple[str, ...] | None = None
     socket: Path | None = None
+    log: Path | None = None
 
 
 def choose_broker(workspace: Workspace, environ: Mapping[str, str]) -> Broker:
@@ -59,12 +60,13 @@ def _own_broker(server: str, workspace: Workspace) -> Broker:
     data = workspace.state / "broker"
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     socket = socket_path(workspace)
+    log = workspace.state / "broker.log"
     command = (
         server, "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700",
         "--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--dir", str(data),
-        "--daemonize", "no", "--loglevel", "warning",
+        "--daemonize", "no", "--loglevel", "warning", "--logfile", str(log),
     )  # fmt: skip
-    return Broker(f"redis+socket://{socket}", command, socket)
+    return Broker(f"redis+socket://{socket}", command, socket, log)
 
 
 def socket_path(workspace: Workspace) -> Path:
@@ -86,13 +88,15 @@ def _private_directory(directory: Path) -> Path:
 
 
 async def wait_until_ready(broker: Broker) -> None:
-    """Until our server answers to PING; BrokerNotStarted after a while (its log lines say why). Another's is not waited for."""
+    """Until our server answers to PING; BrokerNotStarted after a while. Another's is not waited for."""
     if broker.socket is None:
         return
     deadline = asyncio.get_running_loop().time() + _READY_WITHIN
     while not await _answers(broker.socket):
         if asyncio.get_running_loop().time() > deadline:
-            raise BrokerNotStarted(why=f"nothing answered on {broker.socket} in {_READY_WITHIN:g} s")
+            raise BrokerNotStarted(
+                why=f"{broker.socket} did not answer in {_READY_WITHIN:g} s; see {broker.log}"
+            )
         await asyncio.sleep(0.01)
 
 

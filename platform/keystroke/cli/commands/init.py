@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -11,22 +12,29 @@ from keystroke.errors import DirectoryNotEmpty, QuickstartMissing
 from keystroke.settings import PROJECT_FILE
 
 #: What running the example leaves behind is not part of it.
-_LEFT_OUT = (".keystroke", "__pycache__", "*.pyc", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".venv")
+_LEFT_OUT: Final = (".keystroke", "__pycache__", "*.pyc", ".*_cache", ".venv")
+_FIRST_RUN: Final = """\
+keystroke workflows run signup-pipeline --wait --input '{"name": "Ada", "email": "ada@example.com"}'"""
 
 
 @click.command()
 @click.argument("directory", required=False, default=".", type=click.Path(file_okay=False, path_type=Path))
 @debug_option
 def init(directory: Path) -> None:
-    """Write a project into DIRECTORY (else this one): a workflow with three steps, its tests, a Dockerfile."""
+    """Write a project into DIRECTORY (else this one): workflows that run, their tests, a Dockerfile."""
     import shutil
 
     if directory.exists() and any(directory.iterdir()):
         raise DirectoryNotEmpty(directory=directory)
     shutil.copytree(_quickstart(), directory, ignore=shutil.ignore_patterns(*_LEFT_OUT), dirs_exist_ok=True)
-    go_there = "" if directory.resolve() == Path.cwd() else f"    cd {directory}\n"
-    click.echo(f"A project is in {directory}. Next:\n\n{go_there}    keystroke dev")
-    click.echo('    keystroke workflows run signup-pipeline --wait --input \'{"email": "ada@example.com"}\'')
+    here = directory.resolve() == Path.cwd()
+    steps = [
+        *([] if here else [f"cd {directory}"]),
+        "keystroke dev",
+        f"{_FIRST_RUN}   (in a second terminal)",
+    ]
+    click.echo(f"A project is in {directory.resolve()}. Next:\n")
+    click.echo("\n".join(f"    {step}" for step in steps))
 
 
 def _quickstart() -> Path:

@@ -51,7 +51,9 @@ def get_workflow(context: click.Context, slug: str) -> None:
 @click.option("--wait", is_flag=True, help="Wait for the end, and end with its outcome.")
 @click.option("--tag", "tags", multiple=True, metavar="K=V", help="A tag of the run; may be repeated.")
 @click.option("--idempotency-key", metavar="KEY", help="The same key starts the same run once only.")
-@click.option("--priority", type=int, help="Smaller runs earlier; 0 unless given.")
+@click.option(
+    "--priority", type=click.IntRange(-10, 10), help="Higher runs earlier; else the workflow's own."
+)
 @click.option("--run-at", metavar="TIME", help="Start at this time, not now.")
 @project_option
 @remote_options
