@@ -1,0 +1,58 @@
+"""The scheduler inside Celery's beat: rounds of maintenance in place of a schedule file."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+from celery.beat import Scheduler
+
+from keystroke.errors import DatabaseUnavailable
+from keystroke.telemetry.outage import Outage
+from keystroke_beat.maintenance.recover import RecoverDeadWorkers
+from keystroke_beat.maintenance.retain import DeleteExpired, EnsurePartitions
+from keystroke_beat.maintenance.round import Means, Round
+from keystroke_beat.maintenance.wake import SweepMissedWakeups, WakeSleepers
+
+#: Beat looks at least so often whether it is to end (seconds).
+_LONGEST_SLEEP: Final = 0.25
+
+
+class RoundsScheduler(Scheduler):  # type: ignore[misc]
+    """Runs each round when its time has come; without the database it goes on trying, for as long as it takes."""
+
+    def __init__(
+        self, *arguments: Any, means: Means, rounds: Sequence[Round] | None = None, **options: Any
+    ) -> None:
+        """Every round is due at once."""
+        self._means = means
+        self._rounds = list(rounds if rounds is not None else every_round())
+        self._due = [(0.0, number) for number in range(len(self._rounds))]
+        self._outage = Outage.of_database()
+        super().__init__(*arguments, **options)
+
+    def setup_schedule(self) -> None:
+        """There is no schedule of Celery's."""
+
+    def tick(self, *_arguments: Any, **_options: Any) -> float:
+        """Run the round that is due first; seconds until the next one is."""
+        due, number = self._due[0]
+        now = time.monotonic()
+        if due > now:
+            return min(due - now, _LONGEST_SLEEP)
+        this = self._rounds[number]
+        heapq.heapreplace(self._due, (now + this.every, number))
+        try:
+            this.run(self._means)
+        except DatabaseUnavailable as error:
+            self._outage.failed(error)
+            return _LONGEST_SLEEP
+        self._outage.answered()
+        return 0.0
+
+
+def every_round() -> list[Round]:
+    """The rounds of a beat."""
+    return [WakeSleepers(), SweepMissedWakeups(), RecoverDeadWorkers(), DeleteExpired(), EnsurePartitions()]
