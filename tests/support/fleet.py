@@ -88,7 +88,7 @@ def start_fleet(
         beat.wait_for("beat_started", 60)
     for api, url in zip(fleet.apis, fleet.urls, strict=True):
         api.wait_for("api_listening", 60)
-        wait_until(partial(_is_ready, url), 30, what=f"{url} is ready")
+        wait_until(partial(_is_ready, api, url), 30, what=f"{url} is ready")
     return fleet
 
 
@@ -102,7 +102,8 @@ def free_ports(count: int) -> list[int]:
             each.close()
 
 
-def _is_ready(url: str) -> bool:
+def _is_ready(api: Started, url: str) -> bool:
+    assert api.process.poll() is None, f"the API ended; it said:\n{api.output}"
     try:
         return httpx.get(f"{url}/readyz").status_code == 200
     except httpx.TransportError:
