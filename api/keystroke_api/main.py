@@ -99,6 +99,8 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "timeout": 90,
         "graceful_timeout": 10,
         "keepalive": 5,
+        # A list may be asked for with many values of many filters.
+        "limit_request_line": 8190,
         # X-Forwarded-* is read by `addresses`, which knows whom to trust; gunicorn would trust this machine.
         "forwarded_allow_ips": "",
         "secure_scheme_headers": {},

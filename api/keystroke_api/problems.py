@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 
 from flask import Flask, Response, g, request
@@ -22,6 +23,7 @@ _RETRY_AFTER: Final = 2
 #: A problem tells what is wrong; it does not give a megabyte of input back.
 _LONGEST_TEXT: Final = 2_000
 _MOST_ERRORS: Final = 100
+_OUR_MISTAKE: Final = "Something went wrong on the server; its log says what."
 _ABBREVIATIONS: Final = frozenset({"api", "id", "json"})
 
 #: The status of every error that a route lets through. What is not here is our own mistake: 500.
@@ -88,22 +90,25 @@ def status_of(error: KeystrokeError) -> int:
 def problem_document(error: KeystrokeError) -> dict[str, Any]:
     """The problem document of an error, as it stands in an answer of its own or in a batch."""
     status = status_of(error)
+    if status >= 500:
+        announce(RequestFailed(method=request.method, path=request.path, status=status), error=error)
     if status == 500:
-        return _document("internal-error", status, "Something went wrong on the server; its log says what.")
-    return _document(error.code, status, str(error), getattr(error, "errors", []))
+        return document("internal-error", status, _OUR_MISTAKE, g.request_id)
+    return document(error.code, status, str(error), g.request_id, getattr(error, "errors", ()))
 
 
-def _document(code: str, status: int, detail: str, listed: list[PathError] | None = None) -> dict[str, Any]:
+def document(
+    code: str, status: int, detail: str, request_id: str, errors: Sequence[PathError] = ()
+) -> dict[str, Any]:
+    """A problem document with all of its members."""
+    listed = [PathError(_shortened(each.path), _shortened(each.message)) for each in errors[:_MOST_ERRORS]]
     return {
         "type": _TYPE_PREFIX + code,
         "title": _title(code),
         "status": status,
         "detail": _shortened(detail),
-        "errors": [
-            {"path": _shortened(each.path), "message": _shortened(each.message)}
-            for each in (listed or [])[:_MOST_ERRORS]
-        ],
-        "request_id": g.request_id,
+        "errors": [each.as_json() for each in listed],
+        "request_id": request_id,
     }
 
 
@@ -117,14 +122,12 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + "…"
 
 
-def _answer(document: dict[str, Any]) -> Response:
-    return Response(json.dumps(document), document["status"], mimetype=MEDIA_TYPE)
+def _answer(problem: dict[str, Any]) -> Response:
+    return Response(json.dumps(problem), problem["status"], mimetype=MEDIA_TYPE)
 
 
 def _refused(error: KeystrokeError) -> Response:
     status = status_of(error)
-    if status >= 500:
-        announce(RequestFailed(method=request.method, path=request.path, status=status), error=error)
     answer = _answer(problem_document(error))
     if status == 401:
         answer.headers["WWW-Authenticate"] = 'Bearer realm="keystroke"'
@@ -136,7 +139,8 @@ def _refused(error: KeystrokeError) -> Response:
 def _http_error(error: HTTPException) -> Response:
     """What Flask itself refuses: unknown paths, methods, and the like; their headers (`Allow`) stay."""
     status = error.code or 500
-    answer = _answer(_document(error.name.lower().replace(" ", "-"), status, error.description or error.name))
+    code = error.name.lower().replace(" ", "-")
+    answer = _answer(document(code, status, error.description or error.name, g.request_id))
     for name, value in error.get_headers(request.environ):
         if name.lower() not in ("content-type", "content-length"):
             answer.headers.add(name, value)
@@ -145,4 +149,4 @@ def _http_error(error: HTTPException) -> Response:
 
 def _failed(error: Exception) -> Response:
     announce(RequestFailed(method=request.method, path=request.path, status=500), error=error)
-    return _answer(_document("internal-error", 500, "Something went wrong on the server; its log says what."))
+    return _answer(document("internal-error", 500, _OUR_MISTAKE, g.request_id))

@@ -1,15 +1,23 @@
-"""Our gunicorn worker: waits end with the process, and its log lines join the platform's."""
+"""Our gunicorn worker: waits end with the process, and its log lines and errors are the platform's."""
 
 from __future__ import annotations
 
+import json
 import logging
+from http import HTTPStatus
+from socket import socket
 from typing import Any
 
 from flask import Flask
 from gunicorn import glogging
+from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
+from keystroke import ids
+from keystroke_api.problems import MEDIA_TYPE, document
 from keystroke_api.services import services_of
+
+_STATUSES = {LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG, LimitRequestHeaders: HTTPStatus(431)}
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
@@ -28,6 +36,25 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             super().run()
         finally:
             services_of(self.wsgi).close()
+
+    def handle_error(self, req: Any, client: socket, addr: Any, exc: Exception) -> None:
+        """What is not even HTTP, and so never reached the app, gets its problem document too."""
+        if not isinstance(exc, ParseException):
+            super().handle_error(req, client, addr, exc)
+            return
+        status = _STATUSES.get(type(exc), HTTPStatus.BAD_REQUEST)
+        problem = document(
+            "malformed-request", status, "This is no HTTP request that can be read.", ids.new("req")
+        )
+        body = json.dumps(problem).encode()
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\nConnection: close\r\nContent-Type: {MEDIA_TYPE}\r\n"
+            f"X-Request-Id: {problem['request_id']}\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        try:
+            client.sendall(head.encode() + body)
+        except OSError as error:
+            self.log.debug("The sender of a malformed request has gone: %s", error)
 
 
 class Logger(glogging.Logger):  # type: ignore[misc]

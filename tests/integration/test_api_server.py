@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import psutil
@@ -15,9 +17,10 @@ import pytest
 
 from keystroke.operations.api_keys import create_api_key
 from keystroke.settings import Settings
+from keystroke.store import Database
 from support.api import NO_BROKER, RUNS
 from support.processes import Processes, Started
-from support.starts import GREET, Stage, make_stage
+from support.starts import GREET, Stage, publish
 from support.waiting import wait_until
 
 START = {"input": {"name": "Ada"}}
@@ -52,21 +55,24 @@ def listening(stage: Stage) -> Settings:
     return replace(stage.settings, listen=f"127.0.0.1:{free_port()}", broker_url=NO_BROKER, log_level="debug")
 
 
-@pytest.fixture
-def sqlite_stage(sqlite_database, sqlite_settings) -> Stage:  # type: ignore[no-untyped-def]
-    """A stage on SQLite, for what does not depend on the database."""
-    return make_stage(sqlite_database, sqlite_settings, GREET)
-
-
-@pytest.fixture
-def api_at(processes: Processes, sqlite_stage: Stage) -> Iterator[str]:
-    """`host:port` of a served API."""
-    settings = replace(
-        sqlite_stage.settings, listen=f"127.0.0.1:{free_port()}", broker_url=NO_BROKER, api_threads=4
-    )
+@pytest.fixture(scope="module")
+def api_at(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """`host:port` of an API that the tests below share: none of them may do it any harm."""
+    directory = tmp_path_factory.mktemp("served")
+    shutil.copyfile(migrated_sqlite, directory / "keystroke.db")
+    settings = Settings(
+        database_url=f"sqlite:///{directory}/keystroke.db", broker_url=NO_BROKER, secret_key=("a secret for tests",),
+        listen=f"127.0.0.1:{free_port()}", api_threads=4, project="demo",
+    )  # fmt: skip
+    database = Database.from_settings(settings)
+    publish(database, GREET)
+    database.close()
+    processes = Processes(directory)
     started = serve(processes, settings)
     yield settings.listen
+    assert started.stop() == 0
     assert "Traceback" not in started.output
+    processes.close()
 
 
 def test_it_serves_and_ends_at_once(processes: Processes, listening: Settings) -> None:
@@ -123,8 +129,8 @@ def test_what_is_missing_is_named_at_once(processes: Processes) -> None:
 
 
 def test_a_database_without_the_schema_is_named(
-    processes: Processes, sqlite_settings: Settings, tmp_path
-) -> None:  # type: ignore[no-untyped-def]
+    processes: Processes, sqlite_settings: Settings, tmp_path: Path
+) -> None:
     empty = replace(sqlite_settings, database_url=f"sqlite:///{tmp_path}/empty.db", broker_url=NO_BROKER)
     refused = processes.keystroke("api", settings=empty)
     assert refused.wait() == 2
@@ -201,8 +207,9 @@ def test_slow_senders_are_turned_away_and_hold_nobody_up(api_at: str) -> None:
 
 
 def test_a_sender_that_goes_away_leaves_nothing(api_at: str) -> None:
+    before = httpx.get(f"http://{api_at}/api/v1/runs").json()
     open_request(api_at, RUNS, b'{"input": {"name": "Ada"}}', length=500).close()
-    assert httpx.get(f"http://{api_at}/api/v1/runs").json()["data"] == []
+    assert httpx.get(f"http://{api_at}/api/v1/runs").json() == before
 
 
 def test_forwarded_schemes_of_this_machine_do_not_count(api_at: str) -> None:
@@ -210,6 +217,28 @@ def test_forwarded_schemes_of_this_machine_do_not_count(api_at: str) -> None:
         f"http://{api_at}{RUNS}", json=START, headers={"X-Forwarded-Proto": "https", "X-Forwarded-Ssl": "on"}
     )
     assert answer.json()["url"].startswith(f"http://{api_at}/")
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01\r\n\r\n", 400),
+        (b"GET /healthz HTTP/9.9\r\n\r\n", 400),
+        (b"GET /healthz HTTP/1.1\r\nbad header\r\n\r\n", 400),
+        (b"GET /healthz HTTP/1.1\r\nA: " + b"x" * 9000 + b"\r\n\r\n", 431),
+        (b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\n\r\n", 414),
+        (b"POST /workflows/greet HTTP/1.1\r\nContent-Length: ten\r\n\r\n", 400),
+        (b"POST /w HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+    ],
+)
+def test_what_is_no_http_is_a_problem_too(api_at: str, sent: bytes, status: int) -> None:
+    host, port = api_at.rsplit(":", 1)
+    connection = socket.create_connection((host, int(port)), timeout=30)
+    connection.sendall(sent)
+    answer = read_answer(connection)
+    assert answer.startswith(f"HTTP/1.1 {status} ")
+    assert "application/problem+json" in answer
+    assert json.loads(answer.rpartition("\n")[2])["status"] == status
 
 
 def memory_of_all() -> int:
