@@ -11,7 +11,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from keystroke.authoring.arguments import Arguments
 from keystroke.authoring.codec import Codec
-from keystroke.authoring.current import current_run, inside_action
+from keystroke.authoring.current import current_run, inside_action, process_run
 from keystroke.authoring.definition import KEY, Checks, function_problems, place, report
 from keystroke.authoring.signature import (
     FunctionSignature,
@@ -62,6 +62,8 @@ class Action(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """A step inside a run, else a plain call."""
         run = current_run.get()
+        if run is None and process_run.run is not None:
+            process_run.run.refuse_foreign_call(self)
         if run is None or inside_action.get():
             return self.function(*args, **kwargs)
         if self.is_async:

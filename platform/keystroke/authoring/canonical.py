@@ -43,13 +43,13 @@ def reveal(value: Any, dumped: Json, path: str = "$") -> Any:
     if isinstance(value, SecretStr | SecretBytes | Secret):
         return Revealed(_secret_text(value, path))
     if isinstance(value, float) and not math.isfinite(value):
-        raise NotCanonical(f"{path} is {value}, which JSON does not have")
+        raise NotCanonical(f"{_spot(path)} is {value}, which JSON does not have")
     if isinstance(dumped, dict):
         return _reveal_object(value, dumped, path)
     if isinstance(dumped, list):
         return _reveal_list(value, dumped, path)
     if isinstance(dumped, float) and not math.isfinite(dumped):
-        raise NotCanonical(f"{path} is {dumped}, which JSON does not have")
+        raise NotCanonical(f"{_spot(path)} is {dumped}, which JSON does not have")
     return dumped
 
 
@@ -60,6 +60,10 @@ def settle(tree: Any, secret: Callable[[str], Json]) -> Json:
     if isinstance(tree, dict):
         return {key: settle(item, secret) for key, item in tree.items()}
     return [settle(item, secret) for item in tree] if isinstance(tree, list) else tree
+
+
+def _spot(path: str) -> str:
+    return "it" if path == "$" else path
 
 
 def _secret_text(value: Any, path: str) -> str:

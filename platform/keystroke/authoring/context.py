@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, overload
 from uuid import UUID
 
 from keystroke.domain.usage import UsageKind
@@ -102,12 +102,17 @@ class AsyncContext(RunFacts, Protocol):
     async def progress(self, fraction: float | None = None, message: str | None = None) -> None:
         """Say how far the run is: `fraction` between 0 and 1, a sentence, or both."""
 
+    @overload
     async def map(
-        self,
-        action: Callable[[Item], Awaitable[Result]] | Callable[[Item], Result],
-        items: Iterable[Item],
-        concurrency: int = 8,
-    ) -> list[Result]:
+        self, action: Callable[[Item], Awaitable[Result]], items: Iterable[Item], concurrency: int = 8
+    ) -> list[Result]: ...
+    @overload
+    async def map(
+        self, action: Callable[[Item], Result], items: Iterable[Item], concurrency: int = 8
+    ) -> list[Result]: ...
+    async def map(
+        self, action: Callable[[Any], Any], items: Iterable[Any], concurrency: int = 8
+    ) -> list[Any]:
         """Call the action for each item, at most `concurrency` at once; each call is a step. Results in order."""
 
     async def now(self) -> datetime:

@@ -21,6 +21,20 @@ class CurrentRun(Protocol):
     ) -> Awaitable[Any]:
         """The same for an `async def` action."""
 
+    def refuse_foreign_call(self, action: Action[..., Any]) -> None:
+        """Raise where the action was called in a thread that the workflow started: calls there have no order.
+
+        Inside an action's body its threads may call actions: plain calls, as in the body itself.
+        """
+
+
+class ProcessRun:
+    """The run that this process executes, for threads whose context knows of none because the author started them."""
+
+    run: CurrentRun | None = None
+
+
+process_run = ProcessRun()
 
 #: The run whose code executes here; None outside of any run.
 current_run: ContextVar[CurrentRun | None] = ContextVar("keystroke_current_run", default=None)
