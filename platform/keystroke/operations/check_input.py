@@ -17,6 +17,7 @@ from keystroke.errors import InvalidInput, PathError
 
 _MOST_ERRORS: Final = 20
 _ASSERTED: Final = ("email", "uuid", "date-time", "date", "time", "uri", "ipv4", "ipv6")
+_FORMAT_NAMES: Final = {"email": "e-mail address", "date-time": "date and time with time zone", "uri": "URI"}
 _formats: Final = FormatChecker(_ASSERTED)
 _compiled: Final[dict[tuple[str, str], Draft202012Validator]] = {}
 _MOST_COMPILED: Final = 500
@@ -72,7 +73,10 @@ def _validator(deployment_id: str, workflow: WorkflowManifest) -> Draft202012Val
 def _explain(error: ValidationError) -> PathError:
     """The deepest cause of an error, where a choice between schemas failed."""
     cause = best_match([error]) or error
-    return PathError(cause.json_path, cause.message[:500])
+    message = cause.message
+    if cause.validator == "format":
+        message = f"{cause.instance!r} is not a valid {_FORMAT_NAMES.get(cause.validator_value, cause.validator_value)}"
+    return PathError(cause.json_path, message[:500])
 
 
 def _sealed(root: dict[str, Any], schema: Any, value: Any, box: Box) -> Any:
