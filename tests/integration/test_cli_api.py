@@ -198,7 +198,7 @@ def test_keys(cli: CommandLine) -> None:
 
 
 def test_keys_are_made_listed_and_revoked_on_the_database(cli: CommandLine) -> None:
-    own = environment_of(cli.stage.settings)
+    own: dict[str, Any] = environment_of(cli.stage.settings)
     made = cli.json("api-keys", "create", "ci", "--role", "runner", "--expires", "90d", **own)
     assert made["key"].startswith("ks_")
     (listed,) = cli.json("api-keys", "list", **own)
@@ -212,7 +212,7 @@ def test_keys_are_made_listed_and_revoked_on_the_database(cli: CommandLine) -> N
 
 
 def test_slugs_are_completed(cli: CommandLine) -> None:
-    words = {
+    words: dict[str, Any] = {
         "_KEYSTROKE_COMPLETE": "bash_complete",
         "COMP_WORDS": "keystroke workflows run gr",
         "COMP_CWORD": "3",

@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 import pytest
 
-from keystroke.cli.inputs import read_json, read_moment, read_tags
+from keystroke.cli.inputs import read_future_moment, read_json, read_moment, read_tags
 from keystroke.cli.main import main
 
 _PROGRAM = str(Path(sys.executable).parent / "keystroke")
@@ -79,7 +79,7 @@ def test_help_is_there_at_once() -> None:
         (["workflows", "run", "x", "--input", "@nothing.json"], "--input: nothing.json cannot be read"),
         (["workflows", "run", "x", "--tag", "novalue"], "write key=value"),
         (["history", "list", "--status", "done"], "'done' is not one of"),
-        (["history", "list", "--since", "yesterday"], "write how long ago"),
+        (["history", "list", "--since", "yesterday"], "write a duration"),
         (["history", "list", "--limit", "0"], "is not in the range"),
         (["history", "list", "--target", "localhost:3002"], "a URL begins with http"),
         (["dev", "--port", "99999"], "is not in the range"),
@@ -170,3 +170,10 @@ def test_moments() -> None:
     ago = read_moment("--since", "2h")
     assert ago
     assert abs(datetime.now(UTC) - timedelta(hours=2) - datetime.fromisoformat(ago)) < timedelta(seconds=5)
+
+
+def test_moments_ahead() -> None:
+    later = read_future_moment("--run-at", "2h")
+    assert later
+    assert abs(datetime.now(UTC) + timedelta(hours=2) - datetime.fromisoformat(later)) < timedelta(seconds=5)
+    assert read_future_moment("--run-at", None) is None

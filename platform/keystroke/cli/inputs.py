@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -48,20 +48,32 @@ def read_tags(pairs: Sequence[str]) -> dict[str, str]:
 
 
 def read_moment(option: str, text: str | None) -> str | None:
-    """A moment as RFC 3339 UTC: as written (local where it names no zone), or so long ago (`2h`, `3d`)."""
-    if text is None:
-        return None
+    """A moment in the past as RFC 3339 UTC: a time, or how long ago (`2h`, `3d`)."""
+    return None if text is None else _rfc3339(parse_moment(option, text))
+
+
+def read_future_moment(option: str, text: str | None) -> str | None:
+    """A moment in the future as RFC 3339 UTC: a time, or how long from now."""
+    return None if text is None else _rfc3339(parse_moment(option, text, ahead=True))
+
+
+def parse_moment(option: str, text: str, *, ahead: bool = False) -> datetime:
+    """A time as written (local where it names no zone), or so long ago, or from now."""
     try:
-        moment = datetime.fromisoformat(text)
+        return datetime.fromisoformat(text).astimezone(UTC)
     except ValueError:
-        moment = _ago(option, text)
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        away = _duration(option, text)
+    return datetime.now(UTC) + (away if ahead else -away)
 
 
-def _ago(option: str, text: str) -> datetime:
+def _duration(option: str, text: str) -> timedelta:
     try:
-        return datetime.now(UTC) - parse_duration(text)
+        return parse_duration(text)
     except ValueError as error:
         raise click.UsageError(
-            f"{option} {text}: write how long ago (90s, 2h, 3d) or a time (2026-01-31T12:00)"
+            f"{option} {text}: write a duration (90s, 2h, 3d) or a time (2026-01-31T12:00)"
         ) from error
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")

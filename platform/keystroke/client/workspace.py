@@ -84,7 +84,8 @@ class Workspace:
 
     def running_server(self) -> ServerAddress | None:
         """The address of the server that runs now; what a killed `keystroke dev` left does not count."""
-        return self.read_address() if self.is_locked() else None
+        address = self.read_address()
+        return address if address is not None and self.is_locked() else None
 
     def is_locked(self) -> bool:
         """Whether a `keystroke dev` of this project is alive."""

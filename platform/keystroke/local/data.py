@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from keystroke.operations.fleet_state import stop_worker
 from keystroke.operations.recover_runs import recover_dead_workers
@@ -14,12 +15,12 @@ from keystroke.store.migrate import upgrade
 
 
 @contextmanager
-def prepared_database(environment: Mapping[str, str]) -> Iterator[Database]:
+def prepared_database(environment: Mapping[str, str], directory: Path) -> Iterator[Database]:
     """The database with this version's schema, and no run left to a worker that is no more.
 
     Only the holder of the project's locks may call this: it takes for granted that no worker is alive.
     """
-    settings = Settings.load(environment)
+    settings = Settings.load(environment, directory)
     database = Database.from_settings(settings, pool_size=2)
     try:
         upgrade(database)

@@ -26,8 +26,9 @@ from keystroke.store import Database
 _ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run_dev(directory: Path, port: int) -> int:
-    """Serve a project until Ctrl-C or SIGTERM; 0 after a clean end. `port` 0 takes any free one.
+def run_dev(directory: Path, port: int, began: float) -> int:
+    """Serve a project until Ctrl-C or SIGTERM; 0 after a clean end. `port` 0 takes any free one, `began` is when
+    the command was given (`time.monotonic`).
 
     Raises DevAlreadyRuns, LeftoversAlive, PortInUse, NoBroker, BrokerNotStarted.
     """
@@ -35,21 +36,21 @@ def run_dev(directory: Path, port: int) -> int:
     workspace.make_state()
     with serve_alone(workspace) as lock:
         broker = choose_broker(workspace, os.environ)
-        asyncio.run(_Dev(workspace, broker, free_port(port), lock).run())
+        asyncio.run(_Dev(workspace, broker, free_port(port), lock, began).run())
     return 0
 
 
 class _Dev:
     """One `keystroke dev`, from its start to its end."""
 
-    def __init__(self, workspace: Workspace, broker: Broker, port: int, lock: int) -> None:
+    def __init__(self, workspace: Workspace, broker: Broker, port: int, lock: int, began: float) -> None:
         self._workspace = workspace
         self._broker = broker
         self._port = port
         self._environment = dev_environment(workspace, broker, port, os.environ)
         self._screen = Screen()
         self._supervisor = Supervisor(workspace, self._screen, lock)
-        self._began = time.monotonic()
+        self._began = began
 
     async def run(self) -> None:
         """Serve until a signal says otherwise; then end all programs. A second signal kills them."""
@@ -85,7 +86,9 @@ class _Dev:
         program = broker_program(self._broker, self._workspace, self._environment)
         if program is not None:
             self._supervisor.start(program)
-        opening = asyncio.to_thread(stack.enter_context, prepared_database(self._environment))
+        opening = asyncio.to_thread(
+            stack.enter_context, prepared_database(self._environment, self._workspace.project_directory)
+        )
         database, _ = await asyncio.gather(opening, wait_until_ready(self._broker))
         return database
 

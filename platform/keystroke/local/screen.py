@@ -17,6 +17,7 @@ class Screen:
         """`stream` is stdout unless given."""
         self._stream = stream or sys.stdout
         wanted = bool(os.environ.get("FORCE_COLOR")) or self._stream.isatty()
+        self._gone = False
         self._coloured = wanted and not os.environ.get("NO_COLOR")
 
     def write(self, name: str, text: str) -> None:
@@ -24,10 +25,14 @@ class Screen:
         prefix = f"{name:<{_WIDTH}} |"
         if self._coloured:
             prefix = f"\x1b[{_COLOURS.get(name, 37)}m{prefix}\x1b[0m"
-        for line in text.splitlines() or [""]:
-            print(f"{prefix} {line}", file=self._stream)
-        self._stream.flush()
+        self.say("\n".join(f"{prefix} {line}" for line in text.splitlines() or [""]))
 
     def say(self, text: str) -> None:
         """Something that `keystroke dev` says itself, without a prefix."""
-        print(text, file=self._stream, flush=True)
+        if self._gone:
+            return
+        try:
+            print(text, file=self._stream, flush=True)
+        except OSError:
+            # The terminal was closed, or the reader of the pipe has ended: the programs still have to be ended well.
+            self._gone = True

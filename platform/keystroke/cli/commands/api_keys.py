@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from keystroke.cli.database import database_settings, open_database
+from keystroke.cli.inputs import parse_moment
 from keystroke.cli.options import debug_option, output_options
 from keystroke.cli.session import session_of
 from keystroke.clock import rfc3339
-from keystroke.domain.durations import parse_duration
 from keystroke.settings import Settings
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def create(
     """Make a key and show it, this once."""
     from keystroke.operations.api_keys import create_api_key
 
-    expires_at = _expiry(expires)
+    expires_at = None if expires is None else parse_moment("--expires", expires, ahead=True)
     settings = database_settings()
     with open_database(settings) as database:
         new = create_api_key(database, _slug(organization, settings), name, role, project_slug, expires_at)
@@ -90,20 +90,6 @@ def revoke(key: str, organization: str | None) -> None:
 
 def _slug(organization: str | None, settings: Settings) -> str:
     return organization or settings.organization
-
-
-def _expiry(text: str | None) -> datetime | None:
-    """The end of a key: a time as written (local where it names no zone), or so long from now."""
-    if text is None:
-        return None
-    try:
-        return datetime.fromisoformat(text).astimezone(UTC)
-    except ValueError:
-        pass  # no time: then it is how long
-    try:
-        return datetime.now(UTC) + parse_duration(text)
-    except ValueError as error:
-        raise click.UsageError(f"--expires {text}: write how long (90d) or a time (2026-12-31)") from error
 
 
 def _as_json(key: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
@@ -27,9 +28,10 @@ from keystroke.settings import PROJECT_FILE
 @debug_option
 def dev(directory: Path | None, port: int) -> int:
     """Run API, worker and beat with an embedded database and broker; reload on change. Ctrl-C stops it all."""
+    began = time.monotonic()
     place = directory or find_project_directory(Path.cwd())
     if place is None or not (place / PROJECT_FILE).is_file():
         raise NoProjectHere(directory=place or Path.cwd())
     from keystroke.local.dev import run_dev
 
-    return run_dev(place.resolve(), port)
+    return run_dev(place.resolve(), port, began)

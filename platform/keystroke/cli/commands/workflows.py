@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from keystroke.cli.groups import LazyGroup
-from keystroke.cli.inputs import read_json, read_moment, read_tags
+from keystroke.cli.inputs import read_future_moment, read_json, read_tags
 from keystroke.cli.options import project_option, remote_options, slug_argument
 from keystroke.cli.session import session_of
 from keystroke.cli.target import find_project
+from keystroke.errors import KeystrokeError
+
+if TYPE_CHECKING:
+    from keystroke.client import Client
 
 
 @click.group(cls=LazyGroup, lazy={"runs": "keystroke.cli.commands.runs:runs"})
@@ -54,7 +58,7 @@ def get_workflow(context: click.Context, slug: str) -> None:
 @click.option(
     "--priority", type=click.IntRange(-10, 10), help="Higher runs earlier; else the workflow's own."
 )
-@click.option("--run-at", metavar="TIME", help="Start at this time, not now.")
+@click.option("--run-at", metavar="2h|TIME", help="Start so long from now, or at this time.")
 @project_option
 @remote_options
 @click.pass_context
@@ -64,17 +68,22 @@ def run_workflow(
 ) -> int:  # fmt: skip
     """Start a run and print it; with --wait, its outcome."""
     session = session_of(context)
-    options |= {"tags": read_tags(tags), "run_at": read_moment("--run-at", run_at)}
+    options |= {"tags": read_tags(tags), "run_at": read_future_moment("--run-at", run_at)}
     input = read_json(input_text)
     target = session.find_target()
     with session.connect(target) as client:
         project = find_project(session.project, target, client)
         run_id = str(client.start_run(project, slug, input, **options)["run_id"])
-        if not wait:
-            session.show(client.get_run(run_id), kind="run")
-            return 0
-        from keystroke.cli.waiting import wait_for_run
-
-        run = wait_for_run(client, run_id)
+        try:
+            run = _outcome(client, run_id) if wait else client.get_run(run_id)
+        except KeystrokeError:
+            click.echo(f"{run_id} was started; what became of it is not known:", err=True)
+            raise
     session.show(run, kind="run")
-    return 0 if run["status"] == "success" else 1
+    return 1 if wait and run["status"] != "success" else 0
+
+
+def _outcome(client: Client, run_id: str) -> dict[str, Any]:
+    from keystroke.cli.waiting import wait_for_run
+
+    return wait_for_run(client, run_id)
