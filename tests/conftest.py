@@ -2,4 +2,12 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["support.servers", "support.databases", "support.processes", "support.starts"]
+pytest_plugins = [
+    "support.servers",
+    "support.databases",
+    "support.processes",
+    "support.starts",
+    "support.worker_fleet",
+    "support.api",
+    "support.attempts",
+]

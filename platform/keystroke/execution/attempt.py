@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from keystroke.authoring.current import current_run
+from keystroke.authoring.current import current_run, process_run
 from keystroke.authoring.project import LoadedProject
 from keystroke.authoring.workflow import Workflow
 from keystroke.box import Box
@@ -63,7 +64,13 @@ def run_attempt(
 
 class _Attempt:
     def __init__(
-        self, database: Database, project: LoadedProject, lease: Lease, gate: Gate, settings: Settings, box: Box | None
+        self,
+        database: Database,
+        project: LoadedProject,
+        lease: Lease,
+        gate: Gate,
+        settings: Settings,
+        box: Box | None,
     ) -> None:
         self._project = project
         self._lease = lease
@@ -115,7 +122,13 @@ class _Attempt:
         )  # fmt: skip
         facts = RunFacts(doors, self._lease, journal, boundary)
         calls = RunCalls(
-            doors, journal, boundary, Bodies(boundary, self._gate, trace), self._settings, workflow.is_async, workflow.slug
+            doors,
+            journal,
+            boundary,
+            Bodies(boundary, self._gate, trace),
+            self._settings,
+            workflow.is_async,
+            workflow.slug,
         )
         mapping = Mapping(self._unwind, self._gate, calls.threads, facts.platform)
         context = (AsyncRunContext if workflow.is_async else RunContext)(facts, mapping, calls.enter_call)
@@ -124,8 +137,7 @@ class _Attempt:
             around.enter_context(process_flusher().watching(display))
             around.enter_context(capturing(LogCapture(buffer, journal, boundary, trace.span_id, self._clock)))
             around.enter_context(trace.collecting())
-            around.callback(current_run.reset, current_run.set(calls))
-            around.callback(current_branch.reset, current_branch.set(Branch()))
+            around.enter_context(_executing(calls))
             ended = run_to_end(workflow, value, context, boundary, self._gate)
         outcome = self._end(workflow, ended)
         self._end_trace(outcome, trace)
@@ -146,7 +158,9 @@ class _Attempt:
             return early
         if isinstance(ended, Raised):
             return ended_in_error(ended.error, self._lease, directory)
-        return complete(workflow, ended.value, self._lease, directory, self._box, self._settings.payload_limit)
+        return complete(
+            workflow, ended.value, self._lease, directory, self._box, self._settings.payload_limit
+        )
 
     def _end_trace(self, outcome: Outcome, trace: AttemptTrace) -> None:
         ok = not isinstance(outcome, Failed)
@@ -157,3 +171,15 @@ class _Attempt:
 
     def _fail(self, error: Exception, reason: Reason) -> Failed:
         return fail(error, reason, self._lease, self._project.directory, counts=False)
+
+
+@contextmanager
+def _executing(calls: RunCalls) -> Iterator[None]:
+    """Let actions find the run: those of this context, and those in threads that have none."""
+    run, branch, process_run.run = current_run.set(calls), current_branch.set(Branch()), calls
+    try:
+        yield
+    finally:
+        process_run.run = None
+        current_branch.reset(branch)
+        current_run.reset(run)

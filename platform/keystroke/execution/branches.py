@@ -23,12 +23,13 @@ class Branch:
     `now` is what `ctx.now()` said since the last record; children inherit it, since the next record may be theirs.
     """
 
-    __slots__ = ("_counts", "_tasks", "now", "path")
+    __slots__ = ("_counts", "_parent", "_tasks", "now", "path")
 
-    def __init__(self, path: str = "", now: datetime | None = None) -> None:
+    def __init__(self, path: str = "", parent: Branch | None = None) -> None:
         """A branch that has called nothing yet."""
         self.path = path
-        self.now = now
+        self.now: datetime | None = parent.now if parent else None
+        self._parent = parent
         self._tasks = 0
         self._counts: Counter[str] = Counter()
 
@@ -39,16 +40,25 @@ class Branch:
     def child(self) -> Branch:
         """The branch of the next task that this one starts."""
         self._tasks += 1
-        return Branch(self._below(str(self._tasks - 1)), self.now)
+        return Branch(self._below(str(self._tasks - 1)), self)
 
     def children(self, group: str, size: int) -> list[Branch]:
         """The branches of the items of the next group of that name: `map#0.0`, `map#0.1`, ..."""
         name = f"{group}#{self._occurrence(f'{group} of branches')}"
-        return [Branch(self._below(f"{name}.{number}"), self.now) for number in range(size)]
+        return [Branch(self._below(f"{name}.{number}"), self) for number in range(size)]
 
     def draw(self, kind: str) -> str:
         """What the next random value of this kind derives from."""
         return identity(self.path, kind, self._occurrence(f"{kind} of seed"))
+
+    def note_record(self, now: datetime | None) -> None:
+        """A record was made or come by that holds this time: the next `ctx.now()` asks anew, in the parents too."""
+        self.now = None
+        above = self._parent
+        while above is not None and now is not None:
+            if above.now == now:
+                above.now = None
+            above = above._parent
 
     def is_ahead(self, path: str) -> bool:
         """Whether the path lies in a branch that this one has still to start."""
@@ -57,7 +67,11 @@ class Branch:
             return False
         first, _, rest = path[len(below) :].partition(".")
         group, _, number = first.partition("#")
-        return int(number) >= self._counts[f"{group} of branches"] if rest and number else int(first) >= self._tasks
+        return (
+            int(number) >= self._counts[f"{group} of branches"]
+            if rest and number
+            else int(first) >= self._tasks
+        )
 
     def _below(self, name: str) -> str:
         return f"{self.path}.{name}" if self.path else name

@@ -32,7 +32,12 @@ class Call:
 
 
 def open_call(
-    action: Action[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], branch: Branch, box: Box | None, limit: int
+    action: Action[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    branch: Branch,
+    box: Box | None,
+    limit: int,
 ) -> Call:
     """Bind and record the arguments, then take the next occurrence in the branch.
 

@@ -57,7 +57,13 @@ class _Usage:
         self._facts = facts
 
     def add(
-        self, kind: UsageKind, name: str, quantity: Number = 1, unit: str = "", cost: Number = "0", currency: str = "USD"
+        self,
+        kind: UsageKind,
+        name: str,
+        quantity: Number = 1,
+        unit: str = "",
+        cost: Number = "0",
+        currency: str = "USD",
     ) -> None:
         """Record one line item."""
         self._facts.add_usage(kind, name, quantity, unit, cost, currency)
@@ -68,7 +74,13 @@ class _AsyncUsage:
         self._facts = facts
 
     async def add(
-        self, kind: UsageKind, name: str, quantity: Number = 1, unit: str = "", cost: Number = "0", currency: str = "USD"
+        self,
+        kind: UsageKind,
+        name: str,
+        quantity: Number = 1,
+        unit: str = "",
+        cost: Number = "0",
+        currency: str = "USD",
     ) -> None:
         """Record one line item."""
         self._facts.add_usage(kind, name, quantity, unit, cost, currency)
@@ -86,7 +98,9 @@ class RunContext(_Facts):
         """Say how far the run is."""
         self._facts.say_progress(fraction, message)
 
-    def map(self, action: Callable[[Item], Result], items: Iterable[Item], concurrency: int = 8) -> list[Result]:
+    def map(
+        self, action: Callable[[Item], Result], items: Iterable[Item], concurrency: int = 8
+    ) -> list[Result]:
         """Call the action for each item; each call is a step."""
         return cast("list[Result]", self._mapping.in_threads(action, items, concurrency, self._branch()))
 

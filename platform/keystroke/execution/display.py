@@ -18,7 +18,13 @@ class Display:
     """Written by the flusher now and then, and by the attempt at its end. None of it is worth failing a run."""
 
     def __init__(
-        self, run_id: str, ledger: Ledger, buffer: TraceBuffer, running: RunningSteps, facts: RunFacts, unwind: Unwind
+        self,
+        run_id: str,
+        ledger: Ledger,
+        buffer: TraceBuffer,
+        running: RunningSteps,
+        facts: RunFacts,
+        unwind: Unwind,
     ) -> None:
         """For one attempt."""
         self._run_id = run_id

@@ -22,14 +22,18 @@ _INSTALLED: Final = tuple(sysconfig.get_path(name) for name in ("stdlib", "purel
 _OF_STEP: Final = "__keystroke_step__"
 
 
-def describe(error: BaseException, directory: Path, *, reason: Reason | None = None, step: str | None = None) -> Failure:
+def describe(
+    error: BaseException, directory: Path, *, reason: Reason | None = None, step: str | None = None
+) -> Failure:
     """The failure record of an exception that came out of user code; paths are relative to the project's directory.
 
     An exception that came from a step names it, and the step's own frames follow the workflow's.
     """
     error = essence(error)
     recorded: dict[str, Any] = getattr(error, _OF_STEP, None) or {}
-    frames = user_frames(error.__traceback__, directory) + tuple(Frame(**frame) for frame in recorded.get("stack", ()))
+    frames = user_frames(error.__traceback__, directory) + tuple(
+        Frame(**frame) for frame in recorded.get("stack", ())
+    )
     return Failure(
         type=recorded.get("type") or type_name(type(error)),
         message=recorded.get("message") or message_of(error),
@@ -64,7 +68,9 @@ def message_of(error: BaseException) -> str:
     except Exception as unprintable:  # noqa: BLE001 - any code of the user may run in there
         text = f"(its message cannot be shown: {type_name(type(unprintable))})"
     text = text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
-    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]} ... ({len(text)} characters)"
+    return (
+        text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]} ... ({len(text)} characters)"
+    )
 
 
 def user_frames(trace: TracebackType | None, directory: Path) -> tuple[Frame, ...]:
@@ -106,5 +112,6 @@ def _own(frames: Iterable[tuple[FrameType, int]], directory: Path) -> tuple[Fram
     if len(own) > _OUTERMOST + _INNERMOST:
         own = own[:_OUTERMOST] + own[-_INNERMOST:]
     return tuple(
-        Frame(path, line, code.co_name, linecache.getline(code.co_filename, line).strip()) for path, code, line in own
+        Frame(path, line, code.co_name, linecache.getline(code.co_filename, line).strip())
+        for path, code, line in own
     )

@@ -53,7 +53,7 @@ class Journal:
         """What `ctx.now()` said at this place: it went with the next record, of this branch or of one that it starts."""
         with self._lock:
             records = list(self._records.values())
-        own = (step for step in records if branch_of(step.identity) == branch.path)
-        started = (step for step in records if branch.is_ahead(branch_of(step.identity)))
-        following = next(own, None) or next(started, None)
-        return following.now if following else None
+        places = ((step, branch_of(step.identity)) for step in records)
+        following = (step for step, place in places if place == branch.path or branch.is_ahead(place))
+        first = next(following, None)
+        return first.now if first else None

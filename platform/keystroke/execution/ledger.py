@@ -40,7 +40,9 @@ T = TypeVar("T")
 class Ledger:
     """The records of one attempt. Its writes raise Unwinding where the attempt cannot go on."""
 
-    def __init__(self, database: Database, lease: Lease, settings: Settings, gate: Gate, unwind: Unwind) -> None:
+    def __init__(
+        self, database: Database, lease: Lease, settings: Settings, gate: Gate, unwind: Unwind
+    ) -> None:
         """Nothing is read or written yet."""
         self._database = database
         self._lease = lease

@@ -26,7 +26,12 @@ class LogCapture:
     """The log lines of one attempt. Called from user code, so each entrance leaves user code first and enters it again."""
 
     def __init__(
-        self, buffer: TraceBuffer, journal: Journal, boundary: Boundary, span_id: str, clock: Callable[[], datetime]
+        self,
+        buffer: TraceBuffer,
+        journal: Journal,
+        boundary: Boundary,
+        span_id: str,
+        clock: Callable[[], datetime],
     ) -> None:
         """`span_id` is the attempt's: lines outside of steps belong to it."""
         self._buffer = buffer

@@ -30,7 +30,11 @@ class Mapping:
     """Goes through items for one attempt."""
 
     def __init__(
-        self, unwind: Unwind, gate: Gate, threads: set[int], platform: Callable[[], AbstractContextManager[None]]
+        self,
+        unwind: Unwind,
+        gate: Gate,
+        threads: set[int],
+        platform: Callable[[], AbstractContextManager[None]],
     ) -> None:
         """`threads` are those in which actions may be called; `platform` leaves user code for a while."""
         self._unwind = unwind
@@ -38,7 +42,9 @@ class Mapping:
         self._threads = threads
         self._platform = platform
 
-    def in_threads(self, action: Callable[[Any], Any], items: Iterable[Any], concurrency: int, branch: Branch) -> list[Any]:
+    def in_threads(
+        self, action: Callable[[Any], Any], items: Iterable[Any], concurrency: int, branch: Branch
+    ) -> list[Any]:
         """Results in the order of the items; one at a time it needs no threads."""
         work = _work(items, concurrency, branch)
         if concurrency == 1 or len(work) <= 1:
@@ -47,7 +53,9 @@ class Mapping:
             outcomes = self._run_in_pool(action, work, concurrency)
         return self._results(outcomes)
 
-    async def in_tasks(self, action: Callable[[Any], Any], items: Iterable[Any], concurrency: int, branch: Branch) -> list[Any]:
+    async def in_tasks(
+        self, action: Callable[[Any], Any], items: Iterable[Any], concurrency: int, branch: Branch
+    ) -> list[Any]:
         """The same in tasks of the running loop."""
         work = _work(items, concurrency, branch)
         room, loop = asyncio.Semaphore(concurrency), asyncio.get_running_loop()

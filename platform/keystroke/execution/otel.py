@@ -46,7 +46,9 @@ def collecting(trace_id: str, collect: Collect) -> Iterator[None]:
 
 def attach(trace_id: str, span_id: str) -> Token[Context]:
     """Make that span the current one."""
-    parent = SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
+    parent = SpanContext(
+        int(trace_id, 16), int(span_id, 16), is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED)
+    )
     return otel_context.attach(trace.set_span_in_context(NonRecordingSpan(parent)))
 
 

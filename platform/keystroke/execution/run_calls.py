@@ -59,10 +59,17 @@ class RunCalls:
             raise AsyncActionInSyncWorkflow(action=action.name, workflow=self._workflow)
         return self._awaited(action, args, kwargs)
 
-    async def _awaited(self, action: Action[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    async def _awaited(
+        self, action: Action[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
         """The occurrence is taken when the call is awaited, in the branch that awaits it."""
         branch = self.enter_call(action.name)
         return await self._bodies.tell_async(self._story(action, args, kwargs, branch))
+
+    def refuse_foreign_call(self, action: Action[..., Any]) -> None:
+        """See CurrentRun."""
+        if not self._doors.running:
+            raise ActionInForeignThread(action=action.name)
 
     def enter_call(self, action: str) -> Branch:
         """The beginning of every durable call: the branch it is made in, unless user code is being left."""
@@ -72,7 +79,9 @@ class RunCalls:
         self._doors.unwind.check()
         return branch
 
-    def _story(self, action: Action[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], branch: Branch) -> Story[Any]:
+    def _story(
+        self, action: Action[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], branch: Branch
+    ) -> Story[Any]:
         call = open_call(action, args, kwargs, branch, self._doors.box, self._settings.payload_limit)
         recorded = self._journal.take(call.identity)
         if recorded is not None:
@@ -82,11 +91,13 @@ class RunCalls:
         return (yield from StepRun(self._doors, call, recorded).story())
 
     def _replay(self, call: Call, recorded: Step) -> Any:
-        call.branch.now = None
+        call.branch.note_record(recorded.now)
         if recorded.status is StepStatus.FAILED and recorded.error is not None:
             raise rebuild(recorded.error, self._doors.modules)
         try:
-            return call.action.result.load(recorded.output, self._doors.box, f"recorded result of {call.identity}")
+            return call.action.result.load(
+                recorded.output, self._doors.box, f"recorded result of {call.identity}"
+            )
         except InvalidValue as error:
             self._leave_changed(str(error), call.identity)
 

@@ -85,7 +85,9 @@ class RunFacts:
             return uuid4()
         return random_uuid(self._lease.seed, self._enter("ctx.uuid").draw("uuid"))
 
-    def add_usage(self, kind: UsageKind, name: str, quantity: Number, unit: str, cost: Number, currency: str) -> None:
+    def add_usage(
+        self, kind: UsageKind, name: str, quantity: Number, unit: str, cost: Number, currency: str
+    ) -> None:
         """Add a line item: to the step that runs, or as a recorded call of its own."""
         item = _usage_item(kind, name, quantity, unit, cost, currency)
         step = current_step.get()
@@ -108,7 +110,8 @@ class RunFacts:
 
     def _record_usage(self, branch: Branch, item: UsageItem) -> None:
         identity = branch.identify(_USAGE)
-        if self._journal.take(identity) is None:
+        recorded = self._journal.take(identity)
+        if recorded is None:
             at = self._doors.clock()
             described = item.as_json()
             step = Step(
@@ -116,7 +119,7 @@ class RunFacts:
                 digest(encode_payload(described, what="usage")), at, at, input=described, now=branch.now,
             )  # fmt: skip
             self._doors.ledger.record_usage(step, [item])
-        branch.now = None
+        branch.note_record(recorded.now if recorded else branch.now)
 
     def _record_tags(self, tags: Mapping[str, str]) -> None:
         self._check()
@@ -125,7 +128,9 @@ class RunFacts:
                 self._doors.ledger.record_tags(tags)
 
     def _is_new(self) -> bool:
-        return current_step.get() is not None or self._journal.phase(current_branch.get()) is not Phase.REPLAYING
+        return (
+            current_step.get() is not None or self._journal.phase(current_branch.get()) is not Phase.REPLAYING
+        )
 
     def _check(self) -> None:
         if not inside_action.get():
@@ -139,7 +144,9 @@ class RunFacts:
         return branch
 
 
-def _usage_item(kind: UsageKind, name: str, quantity: Number, unit: str, cost: Number, currency: str) -> UsageItem:
+def _usage_item(
+    kind: UsageKind, name: str, quantity: Number, unit: str, cost: Number, currency: str
+) -> UsageItem:
     """A checked line item; ValueError names what is wrong."""
     if kind not in KINDS:
         raise ValueError(f"usage kind is {kind!r}; it is one of {', '.join(KINDS)}")

@@ -30,6 +30,10 @@ class RunningSteps:
         with self._lock:
             self._since.pop(identity, None)
 
+    def __bool__(self) -> bool:
+        """Whether an action's body runs."""
+        return bool(self._since)
+
     def take_long(self) -> list[Step]:
         """The steps that run for long and were not taken before in this try."""
         with self._lock:

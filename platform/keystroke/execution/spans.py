@@ -38,7 +38,9 @@ def root_span_id(run_id: str) -> str:
 class AttemptTrace:
     """The spans of one attempt, collected in the buffer."""
 
-    def __init__(self, lease: Lease, buffer: TraceBuffer, journal: Journal, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, lease: Lease, buffer: TraceBuffer, journal: Journal, clock: Callable[[], datetime]
+    ) -> None:
         """The attempt begins now."""
         self._journal = journal
         self.span_id = new_span_id()
@@ -48,7 +50,9 @@ class AttemptTrace:
         self._began = clock()
         self._root = root_span_id(lease.run_id)
 
-    def end_step(self, span_id: str, identity: str, began: datetime, *, ok: bool, attributes: Mapping[str, Any]) -> None:
+    def end_step(
+        self, span_id: str, identity: str, began: datetime, *, ok: bool, attributes: Mapping[str, Any]
+    ) -> None:
         """A step was executed in this attempt."""
         attributes = {"keystroke.step": identity, **attributes}
         self._add(span_id, self.span_id, identity, began, ok=ok, attributes=attributes)
@@ -96,7 +100,14 @@ class AttemptTrace:
             self._buffer.add_span(_as_record(span, f"{context.span_id:016x}"))
 
     def _add(
-        self, span_id: str, parent: str | None, name: str, began: datetime, *, ok: bool, attributes: Mapping[str, Any]
+        self,
+        span_id: str,
+        parent: str | None,
+        name: str,
+        began: datetime,
+        *,
+        ok: bool,
+        attributes: Mapping[str, Any],
     ) -> None:
         status = "ok" if ok else "error"
         self._buffer.add_span(
@@ -110,7 +121,8 @@ def _as_record(span: ReadableSpan, span_id: str) -> Span:
     end = from_micros(span.end_time // 1000) if span.end_time is not None else None
     status, kind = span.status.status_code.name.lower(), span.kind.name.lower()
     events = tuple(
-        {"name": event.name, "at": event.timestamp // 1000, "attributes": _plain(event.attributes)} for event in span.events
+        {"name": event.name, "at": event.timestamp // 1000, "attributes": _plain(event.attributes)}
+        for event in span.events
     )
     return Span(span_id, parent, span.name, kind, start, end, status, _plain(span.attributes), events)
 

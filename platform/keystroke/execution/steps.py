@@ -139,21 +139,27 @@ class StepRun:
         self._number += 1
 
     def _fail(self, recorded: dict[str, Any], finished: datetime, usage: Sequence[UsageItem]) -> NoReturn:
-        self._record(replace(self._shown, status=StepStatus.FAILED, finished_at=finished, error=recorded), usage)
+        self._record(
+            replace(self._shown, status=StepStatus.FAILED, finished_at=finished, error=recorded), usage
+        )
         raise rebuild(recorded, self._doors.modules) from None
 
     def _leave(self, error: BaseException, usage: Sequence[UsageItem]) -> NoReturn:
         """The body was interrupted. It is on record only where the run is canceled: nothing replays that."""
         if self._doors.gate.interruption is Interruption.CANCEL and not is_unwinding(error):
             recorded = take_apart(error, self._doors.directory, self._call.identity)
-            failed = replace(self._shown, status=StepStatus.FAILED, finished_at=self._doors.clock(), error=recorded)
+            failed = replace(
+                self._shown, status=StepStatus.FAILED, finished_at=self._doors.clock(), error=recorded
+            )
             self._record(failed, usage)
         raise error
 
     def _pause_after(self, error: BaseException) -> timedelta | None:
         """How long to wait for the next try; None where there is none."""
         action = self._call.action
-        retryable = isinstance(error, action.retry_on or Exception) and not isinstance(error, (Fatal, *_UNRECORDABLE))
+        retryable = isinstance(error, action.retry_on or Exception) and not isinstance(
+            error, (Fatal, *_UNRECORDABLE)
+        )
         if not retryable or not isinstance(error, Exception) or self._number > action.retries:
             return None
         pause = action.backoff.pause(self._number, random.random())  # noqa: S311 - jitter is no secret
@@ -164,11 +170,12 @@ class StepRun:
     def _record(self, step: Step, usage: Sequence[UsageItem]) -> None:
         items = [replace(item, step=self._call.identity) for item in usage]
         self._doors.ledger.record(replace(step, attempt=self._number, tries=self._tries), items)
-        self._call.branch.now = None
+        self._call.branch.note_record(step.now)
         self._shown = replace(self._shown, now=step.now)
         ok = step.status is StepStatus.SUCCESS
         attributes = {"keystroke.try": self._number, "keystroke.status": step.status.value}
-        self._doors.trace.end_step(self._span_id, self._call.identity, self._began, ok=ok, attributes=attributes)
+        self._doors.trace.end_step(
+            self._span_id, self._call.identity, self._began, ok=ok, attributes=attributes
+        )
         self._span_id, self._began = new_span_id(), self._doors.clock()
         crash_point("step-recorded")
-

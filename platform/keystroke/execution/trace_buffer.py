@@ -75,7 +75,9 @@ class TraceBuffer:
             self._lines.extendleft(reversed(lines))
 
 
-def log_line(at: datetime, severity: str, body: str, logger: str, span_id: str | None, step: str | None) -> LogLine:
+def log_line(
+    at: datetime, severity: str, body: str, logger: str, span_id: str | None, step: str | None
+) -> LogLine:
     """A log line as it can be stored: no NUL, no lone surrogates, of bounded length."""
     text = body.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
     if len(text) > _LONGEST_BODY:

@@ -15,7 +15,9 @@ from keystroke.execution.branches import make_branch_task
 from keystroke.execution.gate import Gate, Interruption
 
 
-def run_to_end(workflow: Workflow[..., Any], value: Any, context: Any, boundary: Boundary, gate: Gate) -> TryEnd:
+def run_to_end(
+    workflow: Workflow[..., Any], value: Any, context: Any, boundary: Boundary, gate: Gate
+) -> TryEnd:
     """What the function returned or raised; BaseException and SystemExit included."""
     try:
         if workflow.is_async:

@@ -22,13 +22,19 @@ from keystroke.execution.gate import Gate, Interruption
 from keystroke.execution.unwinding import Pause, Unwind, is_unwinding
 
 
-def fail(error: BaseException, reason: Reason, lease: Lease, directory: Path, *, counts: bool = True) -> Failed:
+def fail(
+    error: BaseException, reason: Reason, lease: Lease, directory: Path, *, counts: bool = True
+) -> Failed:
     """A failure of the run; `retryable` says whether another attempt follows."""
     failure = describe(error, directory, reason=reason)
-    return Failed(replace(failure, retryable=counts and lease.failures + 1 < lease.max_attempts), reason, counts)
+    return Failed(
+        replace(failure, retryable=counts and lease.failures + 1 < lease.max_attempts), reason, counts
+    )
 
 
-def complete(workflow: Workflow[..., Any], value: Any, lease: Lease, directory: Path, box: Box | None, limit: int) -> Outcome:
+def complete(
+    workflow: Workflow[..., Any], value: Any, lease: Lease, directory: Path, box: Box | None, limit: int
+) -> Outcome:
     """The function returned: its validated output, or why that is none."""
     try:
         output = workflow.output.dump(value, f"output of {workflow.slug}", box)
@@ -38,7 +44,9 @@ def complete(workflow: Workflow[..., Any], value: Any, lease: Lease, directory: 
     return Completed(output)
 
 
-def left_early(ended: TryEnd, unwind: Unwind, gate: Gate, clock_now: datetime, directory: Path) -> Outcome | None:
+def left_early(
+    ended: TryEnd, unwind: Unwind, gate: Gate, clock_now: datetime, directory: Path
+) -> Outcome | None:
     """The outcome where user code was left before it had ended; None where it ended by itself.
 
     Raises LeaseLost or DatabaseUnavailable where there is nothing that could be recorded.
