@@ -22,6 +22,7 @@ from keystroke.telemetry import announce
 from keystroke.telemetry.events import BeatStarted, BeatStopped
 from keystroke.telemetry.logs import configure_logging
 from keystroke.telemetry.outage import Outage
+from keystroke_beat.health import make_health
 from keystroke_beat.maintenance.round import Means
 from keystroke_beat.scheduler import RoundsScheduler
 
@@ -51,11 +52,14 @@ def run_beat(settings: Settings) -> int:
     try:
         settings.require("database_url", "broker_url")
         database = _open(settings)
+        wakeups = Wakeups(settings)
+        service = BeatService(Means(settings, database, wakeups))
+        health = make_health(settings, service.scheduler)
     except KeystrokeError as error:
         sys.stderr.write(f"{error}\n")
         return _UNUSABLE
-    wakeups = Wakeups(settings)
-    service = BeatService(Means(settings, database, wakeups))
+    if health:
+        health.start()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, partial(_end, service))
     announce(BeatStarted())

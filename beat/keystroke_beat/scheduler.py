@@ -31,6 +31,7 @@ class RoundsScheduler(Scheduler):  # type: ignore[misc]
         self._rounds = list(rounds if rounds is not None else every_round())
         self._due = [(0.0, number) for number in range(len(self._rounds))]
         self._outage = Outage.of_database()
+        self.last_success = time.monotonic()
         super().__init__(*arguments, **options)
 
     def setup_schedule(self) -> None:
@@ -50,6 +51,7 @@ class RoundsScheduler(Scheduler):  # type: ignore[misc]
             self._outage.failed(error)
             return _LONGEST_SLEEP
         self._outage.answered()
+        self.last_success = time.monotonic()
         return 0.0
 
 

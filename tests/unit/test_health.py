@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -9,7 +10,7 @@ import httpx
 import pytest
 
 from keystroke.errors import InvalidSettings
-from keystroke.telemetry.health import HealthServer
+from keystroke.telemetry.health import HealthServer, silence
 
 
 class Process:
@@ -52,3 +53,8 @@ def test_anything_else_is_not_found(url: str) -> None:
 def test_an_impossible_address_is_named(listen: str) -> None:
     with pytest.raises(InvalidSettings, match="KEYSTROKE_HEALTH_LISTEN"):
         HealthServer(listen, lambda: None)
+
+
+def test_silence_is_unready_once_it_is_too_long() -> None:
+    assert silence(time.monotonic, 10, "round")() is None
+    assert silence(lambda: time.monotonic() - 40, 10, "round")() == "no round has succeeded for 40 s"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Final
 
-from keystroke.telemetry.health import HealthServer
+from keystroke.telemetry.health import HealthServer, silence
 
 if TYPE_CHECKING:
     from keystroke_worker.worker_process import WorkerProcess
@@ -14,21 +13,10 @@ if TYPE_CHECKING:
 _MISSED: Final = 3
 
 
-class Health:
+def make_health(worker: WorkerProcess) -> HealthServer | None:
     """`/healthz` and `/readyz` of a worker, where an address for them is configured."""
-
-    def __init__(self, worker: WorkerProcess) -> None:
-        """Take the configured address; InvalidSettings where it cannot be had."""
-        self._worker = worker
-        listen = worker.settings.health_listen
-        self._server = HealthServer(listen, self._unready) if listen else None
-
-    def start(self) -> None:
-        """Begin to answer."""
-        if self._server:
-            self._server.start()
-
-    def _unready(self) -> str | None:
-        silent = time.monotonic() - self._worker.heartbeat.last_success
-        late = silent > _MISSED * self._worker.settings.heartbeat
-        return f"no heartbeat has succeeded for {silent:.0f} s" if late else None
+    settings = worker.settings
+    if not settings.health_listen:
+        return None
+    unready = silence(lambda: worker.heartbeat.last_success, _MISSED * settings.heartbeat, "heartbeat")
+    return HealthServer(settings.health_listen, unready)

@@ -15,7 +15,7 @@ from keystroke.store import Database
 from keystroke.telemetry import announce
 from keystroke.telemetry.events import WorkerRegistered
 from keystroke_worker.drain import Drain
-from keystroke_worker.health import Health
+from keystroke_worker.health import make_health
 from keystroke_worker.heartbeat import HeartbeatThread
 from keystroke_worker.interrupter import Interrupter
 from keystroke_worker.lifeline import Lifeline
@@ -50,7 +50,7 @@ class WorkerProcess:
         self._lookout = Lookout(self)
         self._drain = Drain(self)
         self._watchdog = Watchdog(self)
-        self._health = Health(self)
+        self._health = make_health(self)
         self._listener = ControlListener(settings, lambda: self.slots.worker_id, self.cancel)
         self.register()
 
@@ -75,7 +75,8 @@ class WorkerProcess:
         self._lookout.start(celery_worker.pool)
         self._drain.start(celery_worker.stop_consuming)
         self._watchdog.start()
-        self._health.start()
+        if self._health:
+            self._health.start()
 
     def cancel(self, run_id: str, attempt: int) -> None:
         """Cancel an attempt that is executed here; its run's row holds the request."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,6 +41,16 @@ class HealthServer:
         """Stop answering and free the port; only after `start`."""
         self._server.shutdown()
         self._server.server_close()
+
+
+def silence(last_success: Callable[[], float], longest: float, what: str) -> Callable[[], str | None]:
+    """Unready after `longest` seconds without a success; `last_success` gives its time by the monotonic clock."""
+
+    def unready() -> str | None:
+        silent = time.monotonic() - last_success()
+        return f"no {what} has succeeded for {silent:.0f} s" if silent > longest else None
+
+    return unready
 
 
 def _handler(unready: Callable[[], str | None]) -> type[BaseHTTPRequestHandler]:
