@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from keystroke.domain.scope import Scope
+from keystroke.domain.states import Status
 from keystroke.errors import KeystrokeError
 from keystroke.store import Database, history
 from keystroke.telemetry import announce
@@ -81,14 +83,17 @@ class Waits:
         try:
             with self._database.read() as tx:
                 for scope, group in by_scope.items():
-                    statuses = history.list_statuses(scope, tx, [each.run_id for each in group])
-                    for each in group:
-                        # A run that is gone has ended too.
-                        if each.run_id not in statuses or statuses[each.run_id].terminal:
-                            each.end()
+                    _end_terminal(group, history.list_statuses(scope, tx, [each.run_id for each in group]))
         except KeystrokeError as error:
             # The waits go on: the database may be back before their time is over.
             announce(DatabaseAway(why=str(error)))
+
+
+def _end_terminal(group: Sequence[_Awaited], statuses: Mapping[str, Status]) -> None:
+    for each in group:
+        # A run that is gone has ended too.
+        if each.run_id not in statuses or statuses[each.run_id].terminal:
+            each.end()
 
 
 class _Awaited:

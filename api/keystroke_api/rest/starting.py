@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from flask import Response, request
@@ -11,6 +12,8 @@ from keystroke.errors import KeystrokeError
 from keystroke.operations.api_keys import Principal
 from keystroke.operations.start_run import StartedRun, StartRequest, start_run, start_runs
 from keystroke.store.access import Project
+from keystroke.telemetry import announce
+from keystroke.telemetry.events import RunStarted
 from keystroke_api.answers import json_answer
 from keystroke_api.auth import Role
 from keystroke_api.operation import Answer, AnyJson, operation
@@ -96,8 +99,7 @@ def started_json(run_id: str, status: str) -> dict[str, Any]:
 def _start(caller: Principal, project: Project, wanted: StartRequest, headers: StartHeaders) -> Response:
     own = services()
     started = start_run(own.database, project, wanted, own.settings, own.box)
-    if started.created and started.due:
-        own.wakeups.wake(started.project_id, started.queue)
+    _announce_and_wake([started], wanted.workflow, headers)
     document = started_json(started.run_id, started.status)
     answered = {"Location": document["url"]}
     if headers.wait:
@@ -105,6 +107,15 @@ def _start(caller: Principal, project: Project, wanted: StartRequest, headers: S
         if own.waits.until_terminal(caller.scope, started.run_id, headers.wait):
             return json_answer(read_run(caller, started.run_id), 200, answered)
     return json_answer(document, 202 if started.created else 200, answered)
+
+
+def _announce_and_wake(started: Iterable[StartedRun], workflow: str, headers: StartHeaders) -> None:
+    """What is committed may be told: to the log, and to a worker of each queue where a run is due."""
+    created = [each for each in started if each.created]
+    for each in created:
+        announce(RunStarted(each.run_id, workflow, headers.trigger))
+    for project_id, queue in {(each.project_id, each.queue) for each in created if each.due}:
+        services().wakeups.wake(project_id, queue)
 
 
 def _trigger(headers: StartHeaders) -> Trigger:
