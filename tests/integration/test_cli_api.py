@@ -106,7 +106,9 @@ def test_a_run_from_start_to_end(cli: CommandLine) -> None:
 
 def test_wait_ends_with_the_outcome(cli: CommandLine) -> None:
     def work(outcome: Failed | None) -> None:
-        cli.stage.finish(wait_until(cli.stage.claim), outcome)
+        lease = wait_until(cli.stage.claim)
+        assert lease
+        cli.stage.finish(lease, outcome)
 
     failed = Failed(Failure("ValueError", "no such account"), Reason.USER_ERROR)
     for outcome, code, status in ((None, 0, "success"), (failed, 1, "failed")):
@@ -190,7 +192,7 @@ def test_refusals_are_one_or_two_lines(cli: CommandLine) -> None:
 
 def test_keys(cli: CommandLine) -> None:
     key = create_api_key(cli.stage.database, "default", "tests", "viewer", None, None).key
-    assert "API key is needed" in cli.run("history", "list", code=1).stderr
+    assert "Set KEYSTROKE_API_KEY" in cli.run("history", "list", code=1).stderr
     assert cli.json("history", "list", KEYSTROKE_API_KEY=key)["data"] == []
     assert (
         "role" in cli.run("workflows", "run", "greet", "--input", INPUT, code=1, KEYSTROKE_API_KEY=key).stderr

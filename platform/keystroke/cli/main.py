@@ -14,10 +14,11 @@ import click
 from keystroke.cli.groups import LazyGroup
 from keystroke.cli.options import debug_option
 from keystroke.cli.session import Session
-from keystroke.errors import KeystrokeError
+from keystroke.errors import KeystrokeError, RequestRefused
 
 FAILED: Final = 1
 INTERRUPTED: Final = 130
+_UNAUTHORIZED: Final = 401
 _COMMANDS: Final = "keystroke.cli.commands"
 
 
@@ -87,10 +88,16 @@ def _tell(error: Exception, session: Session) -> None:
         import traceback
 
         traceback.print_exception(error)
-    foreseen = isinstance(error, (KeystrokeError, OSError))
-    message = str(error) if foreseen else f"{type(error).__name__}: {error}"
-    hint = "" if foreseen or session.debug else " (this is a mistake in keystroke; --debug shows where)"
-    click.echo(f"error: {message}{hint}", err=True)
+    click.echo(f"error: {_message(error, session)}", err=True)
+
+
+def _message(error: Exception, session: Session) -> str:
+    if isinstance(error, RequestRefused) and error.status == _UNAUTHORIZED:
+        return f"{error.detail}\nSet KEYSTROKE_API_KEY; `keystroke api-keys create NAME` makes a key."
+    if isinstance(error, (KeystrokeError, OSError)):
+        return str(error)
+    hint = "" if session.debug else " (this is a mistake in keystroke; --debug shows where)"
+    return f"{type(error).__name__}: {error}{hint}"
 
 
 def _reader_gone() -> int:
