@@ -15,6 +15,16 @@ from keystroke.telemetry.event import Event, Level
 
 
 @dataclass(frozen=True, slots=True)
+class RunStarted(Event):
+    """Run {run_id} of {workflow} was created by {trigger}."""
+
+    level: ClassVar[Level] = "debug"
+    run_id: str
+    workflow: str
+    trigger: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunClaimed(Event):
     """Claimed {run_id}, attempt {attempt}, of {workflow}."""
 
