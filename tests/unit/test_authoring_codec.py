@@ -107,6 +107,7 @@ def test_what_does_not_fit_is_refused_by_path_and_without_its_value() -> None:
     [
         (Any, threading.Lock(), "Unable to serialize unknown type"),
         (bytes, b"\xff", "invalid utf-8"),
+        (Any, {frozenset({1}): 1}, "not valid as object key"),
         (list[int], iter([1]), "an iterator is used up"),
         (dict[Any, int], {1: 1, "1": 2}, "keys that are the same as text"),
         (set[Frozen], {Frozen(name="a")}, "use a list"),
@@ -179,6 +180,40 @@ def test_fields_named_like_parts_of_a_schema_do_not_hide_their_secrets() -> None
 class Holder:
     lock: threading.Event
     lines: Iterator[str]
+
+
+class Defaults(BaseModel):
+    default: SecretStr = SecretStr("geheim")
+    login: dict[str, SecretStr] = {"pin": SecretStr("geheim")}
+    groups: set[str] = {"d", "c", "b", "a"}
+    limit: float = 1.5
+
+
+def test_a_published_schema_holds_no_stand_in_for_a_secret_and_no_random_order() -> None:
+    properties = Codec(Defaults, "input").schema()["properties"]
+    defaults = {name: schema.get("default") for name, schema in properties.items()}
+    assert defaults == {"default": None, "login": None, "groups": ["a", "b", "c", "d"], "limit": 1.5}
+
+
+def test_a_schema_that_json_cannot_hold_is_refused() -> None:
+    class Endless(BaseModel):
+        limit: float = float("inf")
+
+    with pytest.raises(
+        UnsupportedType, match="Endless cannot be recorded: The JSON Schema cannot be kept as JSON"
+    ):
+        Codec(Endless).schema()
+
+
+class Grumpy:
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: Any) -> Any:
+        raise LookupError("not today")
+
+
+def test_what_a_type_of_the_author_raises_is_said() -> None:
+    with pytest.raises(UnsupportedType, match="Grumpy cannot be recorded: LookupError: not today"):
+        Codec(Grumpy)
 
 
 def test_a_type_without_a_schema_is_named() -> None:

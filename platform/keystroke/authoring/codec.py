@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, TypeVar, cast, get_args, get_origin
 
 from pydantic import (
     PydanticSchemaGenerationError,
@@ -17,11 +17,12 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaMode
 
 from keystroke.authoring.canonical import NotCanonical, reveal, settle
+from keystroke.authoring.published_schema import publishable
 from keystroke.authoring.shape import is_plain
 from keystroke.box import Box
 from keystroke.domain.payload import Json, check_depth, digest, encode_payload
 from keystroke.domain.secrets import open_sealed, sealed
-from keystroke.errors import InvalidValue, NotJson, PathError, UnsupportedType
+from keystroke.errors import InvalidValue, KeystrokeError, NotJson, PathError, UnsupportedType
 
 #: What a value is recorded for. `step`: for this code alone, by the names of its fields. `input` and `output`: as
 #: published, by alias; only an output shows computed fields, since they cannot be read back.
@@ -68,7 +69,7 @@ class Codec:
         secrets are revealed.
         """
         valid = self._validated(value, what)
-        dumped = self._dumped(valid, what)
+        dumped = self._guarded(what, lambda: self._dumped(valid, "json"))
         if self._is_plain:
             return Recorded(valid, dumped, dumped)
         tree = self._guarded(what, lambda: self._revealed(valid, dumped, what))
@@ -96,8 +97,13 @@ class Codec:
             raise self._misfit(error, what) from error
 
     def schema(self, mode: JsonSchemaMode = "validation") -> dict[str, Any]:
-        """The JSON Schema of what is read (`validation`) or recorded (`serialization`)."""
-        return self._checked(lambda: self._adapter.json_schema(by_alias=self._by_alias, mode=mode))
+        """The JSON Schema of what is read (`validation`) or recorded (`serialization`); UnsupportedType if it has none."""
+        return self._checked(lambda: self._schema(mode))
+
+    def _schema(self, mode: JsonSchemaMode) -> dict[str, Any]:
+        schema = publishable(self._adapter.json_schema(by_alias=self._by_alias, mode=mode))
+        encode_payload(schema, what="JSON Schema")
+        return cast("dict[str, Any]", schema)
 
     def _validated(self, value: Any, what: str) -> Any:
         if isinstance(value, Iterator):
@@ -108,15 +114,15 @@ class Codec:
         except ValidationError as error:
             raise self._misfit(error, what) from error
 
-    def _dumped(self, value: Any, what: str, mode: Literal["json", "python"] = "json") -> Any:
-        return self._guarded(what, lambda: self._adapter.dump_python(
+    def _dumped(self, value: Any, mode: Literal["json", "python"]) -> Any:
+        return self._adapter.dump_python(
             value, mode=mode, by_alias=self._by_alias, round_trip=self._round_trip, warnings="error"
-        ))  # fmt: skip
+        )
 
     def _revealed(self, value: Any, dumped: Json, what: str) -> Any:
         check_depth(dumped, what=what)
         try:
-            return reveal(self._dumped(value, what, "python"), dumped)
+            return reveal(self._dumped(value, "python"), dumped)
         except TypeError as error:
             raise NotCanonical(
                 f"a set of what Python cannot hash once it is data ({error}); use a list"
@@ -125,7 +131,7 @@ class Codec:
     def _guarded(self, what: str, make: Callable[[], Any]) -> Any:
         try:
             return make()
-        except (ValueError, RecursionError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise NotJson(what=f"{what} ({self.type})", why=str(error)) from error
 
     def _misfit(self, error: ValidationError, what: str) -> InvalidValue:
@@ -134,14 +140,16 @@ class Codec:
     def _checked(self, make: Callable[[], T]) -> T:
         try:
             return make()
-        except (PydanticUserError, PydanticUndefinedAnnotation) as error:
+        except Exception as error:
+            # Types can bring code of their author's, which may raise anything.
             raise UnsupportedType(type=self.type, why=_why(error)) from error
 
 
 def _why(error: Exception) -> str:
     if isinstance(error, PydanticSchemaGenerationError):
         return "Pydantic has no schema for it; use a Pydantic model, a dataclass or a plain type"
-    return str(error).split("\n")[0]
+    known = isinstance(error, PydanticUserError | PydanticUndefinedAnnotation | KeystrokeError)
+    return str(error).split("\n")[0] if known else f"{type(error).__name__}: {error}"
 
 
 def path_errors(error: ValidationError) -> list[PathError]:
