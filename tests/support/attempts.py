@@ -111,7 +111,7 @@ class Rig:
     def logs(self, run_id: str) -> list[LogLine]:
         """The run's log lines."""
         with self.database.read() as tx:
-            return [line for _, line in history.list_logs(self.stage.scope, tx, run_id)]
+            return [line for _, line in history.list_logs(self.stage.scope, tx, run_id, limit=100_000)]
 
     def spans(self, run_id: str) -> list[Span]:
         """The run's spans."""
