@@ -15,6 +15,8 @@ import sys
 import threading
 from typing import Final
 
+from billiard.util import set_pdeathsig
+
 _F_SETSIG: Final = 10
 #: The first kernel that signals at the end of the last writer alone; older ones do at the end of any reader, too.
 _KERNEL: Final = (5, 6)
@@ -30,6 +32,9 @@ class Lifeline:
     def hold(self) -> None:
         """In a child that leads its process group: die with the main process, and take the group along."""
         os.close(self._writer)
+        if sys.platform == "linux":
+            # Set by Celery. It would kill this process alone, a moment before the lifeline kills the group.
+            set_pdeathsig(0)
         if _kernel_tells():
             self._hold_by_signal()
         else:

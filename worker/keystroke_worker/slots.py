@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import fcntl
 import mmap
+import os
 import tempfile
 import time
+import weakref
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from keystroke.execution.gate import Interruption
@@ -166,7 +169,9 @@ class Slots:
         """Room for so many children."""
         cells = 1 + concurrency * _CELLS_OF_SLOT
         self.memory = mmap.mmap(-1, _FLAGS + cells * _CELL)
-        self.lock_file = tempfile.TemporaryFile(prefix="keystroke-slots-")  # noqa: SIM115 - lives as long as the worker
+        self.lock_file, path = tempfile.mkstemp(prefix="keystroke-slots-")
+        Path(path).unlink()
+        weakref.finalize(self, os.close, self.lock_file)
         every = [Cell(self.memory, _FLAGS + number * _CELL) for number in range(cells)]
         self._worker_id = every[0]
         self._slots = [
