@@ -61,8 +61,8 @@ BAD = {
     "workflows/two.py": """\
         from keystroke import workflow, action
 
-        @workflow("two")
-        def two(): ...
+        @workflow("two", timeout="3s")
+        def two(a: int, b: int): ...
 
         @action
         def same(): ...
@@ -81,6 +81,7 @@ WRONG = [
     "json.py: the name 'json' hides the module of that name in Python's standard library: rename it",
     "workflows/one.py:5: workflow one: priority is 99; it must be a whole number from -10 to 10",
     'workflows/one.py:17: @workflow needs a slug: @workflow("four")',
+    "workflows/two.py:3: workflow two: timeout is not supported yet, and would be without effect: leave it out",
     "actions/broken.py:2: LookupError: no",
     "actions/exits.py:2: SystemExit: 3",
     "actions/my-action.py: 'my-action' cannot be imported by name: use letters, digits and underscores",
@@ -88,6 +89,7 @@ WRONG = [
     "workflows/one.py:8: workflow two: it has 2 parameters (a, b): make them fields of one model, its input",
     f"workflows/one.py:11: workflow three: the type of parameter thing, Thing, cannot be recorded: {NO_SCHEMA}",
     f"workflows/one.py:14: action same: the type of parameter thing, Thing, cannot be recorded: {NO_SCHEMA}",
+    "workflows/two.py:3: workflow two: it has 2 parameters (a, b): make them fields of one model, its input",
     "workflows/two.py:3: the slug 'two' is taken by workflows/one.py:8",
     "workflows/two.py:6: the action name 'same' is taken by workflows/one.py:14",
 ]

@@ -162,8 +162,8 @@ def _define(function: Any, name: Any, options: dict[str, Any], local_names: Mapp
         return function
     checked, messages = _check(function.__name__ if name is None else name, **options)
     if messages:
+        # While a project is loaded this goes on, so that what else is wrong with the action is found too.
         report(function, messages)
-        return function
     return Action(function, **checked, local_names=local_names)
 
 

@@ -193,11 +193,13 @@ def workflow(  # noqa: PLR0913 - the options of the language, by name
 
 def _define(function: Any, options: dict[str, Any], local_names: Mapping[str, Any]) -> Any:
     problems = function_problems(function, "workflow")
-    if not problems:
-        checked, problems = check_options(**_with_defaults(function, options))
     if problems:
         report(function, problems)
         return function
+    checked, problems = check_options(**_with_defaults(function, options))
+    if problems:
+        # While a project is loaded this goes on, so that what else is wrong with the workflow is found too.
+        report(function, problems)
     return Workflow(function, checked, local_names)
 
 
