@@ -1,17 +1,14 @@
-"""JSON answers, and the opaque cursors in them."""
+"""JSON answers, and the cursors of lists of runs in them."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from flask import Response
 
-from keystroke.errors import PathError
-from keystroke_api.refusals import InvalidRequest
+_RUN: Final = "run_"
 
 
 def json_answer(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -20,22 +17,11 @@ def json_answer(document: Any, status: int = 200, headers: Mapping[str, str] | N
     return Response(text, status, dict(headers or {}), mimetype="application/json")
 
 
-def to_cursor(position: str) -> str:
-    """A position in a list as opaque text."""
-    return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
+def to_cursor(run_id: str) -> str:
+    """Where a list of runs goes on after a run, as opaque text: its id without what all ids begin with."""
+    return run_id.removeprefix(_RUN)
 
 
 def from_cursor(cursor: str) -> str:
-    """The position that a cursor stands for; InvalidRequest for what no answer ever contained."""
-    try:
-        position = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode(
-            "ascii"
-        )
-    except (binascii.Error, ValueError) as error:
-        raise foreign_cursor() from error
-    return position
-
-
-def foreign_cursor() -> InvalidRequest:
-    """The error for a cursor that did not come from this list."""
-    return InvalidRequest(what="query", errors=[PathError("$.cursor", "is not a cursor of this list")])
+    """The id of the run that a cursor stands for."""
+    return f"{_RUN}{cursor}"

@@ -93,8 +93,10 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "workers": settings.api_processes,
         "worker_class": "keystroke_api.server.Worker",
         "logger_class": "keystroke_api.server.Logger",
-        "threads": settings.api_threads,
-        "worker_connections": max(1000, settings.api_threads * 4),
+        # Each stream and wait holds a thread for up to a minute: those come on top, so that requests keep theirs.
+        # They are only made when they are needed.
+        "threads": settings.api_threads + settings.streams,
+        "worker_connections": 1000 + settings.api_threads + settings.streams,
         # No thread may take longer; a wait of a minute and its query fit in.
         "timeout": 90,
         "graceful_timeout": 10,

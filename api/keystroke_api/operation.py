@@ -138,7 +138,7 @@ def _validated(model: type[BaseModel], value: Any, what: str) -> BaseModel:
 def path_errors(error: ValidationError) -> list[PathError]:
     """What Pydantic found, as JSONPath and message; the values themselves are not repeated."""
     listed = error.errors(include_url=False, include_context=False, include_input=False)
-    return [PathError(_json_path(each["loc"]), each["msg"]) for each in listed]
+    return [PathError(_json_path(each["loc"]), each["msg"].removeprefix("Value error, ")) for each in listed]
 
 
 def _json_path(location: tuple[int | str, ...]) -> str:

@@ -57,7 +57,7 @@ BODIES: dict[str, tuple[bytes, int]] = {
     "an unknown field": (b'{"input": {"name": "Ada"}, "when": "now"}', 422),
     "priority as text": (b'{"input": {"name": "Ada"}, "priority": "5"}', 422),
     "priority as a boolean": (b'{"input": {"name": "Ada"}, "priority": true}', 422),
-    "priority with a fraction": (b'{"input": {"name": "Ada"}, "priority": 1.0}', 422),
+    "priority with a fraction": (b'{"input": {"name": "Ada"}, "priority": 1.5}', 422),
     "priority out of range": (b'{"input": {"name": "Ada"}, "priority": 11}', 422),
     "priority beyond 64 bits": (b'{"input": {"name": "Ada"}, "priority": 99999999999999999999}', 422),
     "run_at without a zone": (b'{"input": {"name": "Ada"}, "run_at": "2026-11-23T20:00:00"}', 422),

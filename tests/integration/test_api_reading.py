@@ -138,8 +138,8 @@ def test_each_filter_finds_its_runs(api: Api) -> None:
         ("cursor=", "$.cursor"),
         ("cursor=%FF", "$.cursor"),
         ("cursor=!!!!", "$.cursor"),
-        ("cursor=cnVuX3g", "$.cursor"),
-        ("cursor=cnVuX3g=====", "$.cursor"),
+        ("cursor=run_x", "$.cursor"),
+        ("cursor=" + "l" * 26, "$.cursor"),
         ("&".join(f"workflow=w{number}" for number in range(101)), "$.workflow"),
     ],
 )
@@ -252,7 +252,7 @@ def test_lines_are_paged_and_followed(api: Api, what: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["cursor=cnVuX3g", "cursor=", "limit=0", "limit=1001", "level=info", "cursor=" + "OTk5" * 20]
+    "query", ["cursor=x", "cursor=", "cursor=-1", "limit=0", "limit=1001", "level=info", "cursor=" + "9" * 19]
 )
 def test_a_foreign_cursor_of_lines_is_refused(api: Api, query: str) -> None:
     assert_problem(api.get(f"/runs/{api.stage.start().run_id}/logs?{query}"), 422, "invalid-request")

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from flask import Flask
-from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
 
 from keystroke.operations.api_keys import Role, create_api_key
-from keystroke_api.app import create_app
-from keystroke_api.services import Services, services_of
 from support.starts import Stage
+
+if TYPE_CHECKING:  # the app takes its time to import, which tests of other parts need not wait for
+    from flask import Flask
+    from flask.testing import FlaskClient
+    from werkzeug.test import TestResponse
+
+    from keystroke_api.services import Services
 
 #: Where no broker answers: starts are accepted all the same.
 NO_BROKER = "redis://127.0.0.1:1/0"
@@ -32,6 +34,8 @@ class Api:
     @property
     def services(self) -> Services:
         """What the app stands on."""
+        from keystroke_api.services import services_of
+
         return services_of(self.app)
 
     def get(self, path: str, **options: Any) -> TestResponse:
@@ -78,6 +82,8 @@ def assert_problem(answer: TestResponse, status: int, code: str | None = None) -
 
 def open_api(stage: Stage, **changes: Any) -> Api:
     """The app on a stage, with changed settings; its services are the caller's to close."""
+    from keystroke_api.app import create_app
+
     app = create_app(replace(stage.settings, **{"broker_url": NO_BROKER, **changes}))
     return Api(app, app.test_client(), stage)
 

@@ -20,13 +20,12 @@ from keystroke.domain.durations import parse_duration
 from keystroke.domain.filters import Page, RunFilter
 from keystroke.domain.states import Status
 from keystroke.domain.usage import exact
-from keystroke.ids import RUN_ID_PREFIX
-from keystroke_api.answers import foreign_cursor, from_cursor
+from keystroke_api.answers import from_cursor
 from keystroke_api.rest.texts import Text, Time
 
 _MOST_VALUES: Final = 100
-_RUN_ID_LENGTH: Final = 30
 _TRIGGER_TYPES: Final = get_args(TriggerType)
+_DURATION: Final = r"^(\d{1,15}|(\d{1,4}(\.\d{1,3})?(ms|[dhms])){1,3})$"
 #: The database counts milliseconds and steps in 64 bits; nobody's run needs more than this.
 _LARGEST: Final = 10**15
 
@@ -64,9 +63,18 @@ def _cost(value: Any) -> Decimal:
     return exact(text, "the cost")
 
 
-Trigger = Annotated[Text, AfterValidator(_trigger)]
-Tag = Annotated[Text, AfterValidator(_tag)]
+def _shown_as(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 300, "pattern": pattern})
+
+
+Trigger = Annotated[
+    Text, AfterValidator(_trigger), _shown_as(rf"^({'|'.join(_TRIGGER_TYPES)})$|^[^\x00]*:[^\x00]*$")
+]
+Tag = Annotated[Text, AfterValidator(_tag), _shown_as(r"^[^=\x00]+=[^\x00]*$")]
 RunId = Annotated[str, StringConstraints(pattern=r"^run_[0-9a-hjkmnp-tv-z]{26}$")]
+#: The last run that was seen, without what all ids begin with; the number of the last line.
+RunCursor = Annotated[str, StringConstraints(pattern=r"^[0-9a-hjkmnp-tv-z]{26}$")]
+LineCursor = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,18}$")]
 Fingerprint = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
 Duration = Annotated[
     int,
@@ -120,7 +128,7 @@ class RunsQuery(BaseModel):
         "of the last 30 days unless `since` says more.",
     )
     limit: int = Field(default=50, ge=1, le=200, description="Runs in one answer.")
-    cursor: Text | None = Field(default=None, description="`next_cursor` of the answer before.")
+    cursor: RunCursor | None = Field(default=None, description="`next_cursor` of the answer before; opaque.")
 
     @property
     def filter(self) -> RunFilter:
@@ -131,11 +139,8 @@ class RunsQuery(BaseModel):
 
     @property
     def page(self) -> Page:
-        """Which part of the list; InvalidRequest for a cursor that no answer contained."""
-        before = None if self.cursor is None else from_cursor(self.cursor)
-        if before is not None and not (RUN_ID_PREFIX.match(before) and len(before) == _RUN_ID_LENGTH):
-            raise foreign_cursor()
-        return Page(limit=self.limit, before=before)
+        """Which part of the list."""
+        return Page(limit=self.limit, before=None if self.cursor is None else from_cursor(self.cursor))
 
 
 class LinesQuery(BaseModel):
@@ -144,17 +149,12 @@ class LinesQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     limit: int = Field(default=200, ge=1, le=1_000, description="Lines in one answer.")
-    cursor: Text | None = Field(default=None, description="`next_cursor` of the answer before.")
+    cursor: LineCursor | None = Field(default=None, description="`next_cursor` of the answer before; opaque.")
 
     @property
     def after(self) -> int:
         """The number of the last line that was seen."""
-        if self.cursor is None:
-            return 0
-        position = from_cursor(self.cursor)
-        if not position.isdecimal() or len(position) > 18:
-            raise foreign_cursor()
-        return int(position)
+        return int(self.cursor or 0)
 
 
 Part = Literal["trigger", "steps", "trace", "attempts", "timeline"]

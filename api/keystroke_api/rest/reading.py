@@ -120,7 +120,7 @@ def _part(rows: Sequence[tuple[int, dict[str, Any]]], query: LinesQuery) -> dict
     shown = rows[: query.limit]
     return {
         "data": [line for _, line in shown],
-        "next_cursor": to_cursor(str(shown[-1][0])) if shown else query.cursor,
+        "next_cursor": str(shown[-1][0]) if shown else query.cursor,
         "has_more": len(rows) > query.limit,
     }
 

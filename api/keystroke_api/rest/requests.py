@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -24,6 +25,16 @@ _WAIT: Final = re.compile(r"wait\s*=\s*\"?(\d{1,6})\"?\Z", re.ASCII | re.IGNOREC
 Tags = Annotated[
     dict[TagKey, TagValue], Field(max_length=50, description="Flat map of texts to find the run by.")
 ]
+
+
+def _number(value: Any) -> Any:
+    """JSON knows no integers: 3.0 is one. Texts and booleans, which Python would take as well, are none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("is not a number")
+    return value
+
+
+Priority = Annotated[int, BeforeValidator(_number), Field(ge=-10, le=10)]
 
 
 class StartBody(BaseModel):

@@ -12,7 +12,8 @@ API: Final = "/api/v1"
 _NO_NUL: Final = r"^[^\x00]*$"
 _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)\Z", re.ASCII)
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime(9999, 12, 30, tzinfo=UTC)
+_YEARS: Final = r"^(19[7-9]\d|[2-9]\d{3})-"
 
 #: A text of a filter: no database keeps NUL, and nobody looks for a novel.
 Text = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=_NO_NUL)]
@@ -28,12 +29,14 @@ def parse_time(value: Any) -> datetime:
         raise ValueError("is not an RFC 3339 time with an offset, such as 2026-11-23T20:00:00Z")
     time = datetime.fromisoformat(value.upper())
     if not _EARLIEST <= time < _LATEST:
-        raise ValueError(f"is not between the years {_EARLIEST.year} and {_LATEST.year}")
+        raise ValueError(f"is not between {_EARLIEST:%Y-%m-%d} and {_LATEST:%Y-%m-%d}")
     return time
 
 
 Time = Annotated[
     datetime,
     BeforeValidator(parse_time),
-    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-23T20:00:00Z"]}),
+    WithJsonSchema(
+        {"type": "string", "format": "date-time", "pattern": _YEARS, "examples": ["2026-11-23T20:00:00Z"]}
+    ),
 ]
