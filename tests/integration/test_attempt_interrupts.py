@@ -73,9 +73,7 @@ WAITING = """
 
 
 @pytest.fixture
-def interrupt(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[[Rig, str, Interruption], Outcome]]:
+def interrupt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Rig, str, Interruption], Outcome]:
     """Runs a workflow and interrupts it by a signal as soon as it says where it is."""
     reached = tmp_path / "reached"
     os.mkfifo(reached)
@@ -91,7 +89,7 @@ def interrupt(
             sender.join()
         return outcome
 
-    yield run
+    return run
 
 
 def _send_when(reached: Path) -> None:

@@ -77,7 +77,7 @@ class StepRun:
             yield from self._wait()
             began = self._doors.clock()
             step = CurrentStep(self._call.identity, self._span_id)
-            self._doors.running.add(replace(self._shown, attempt=self._number))
+            self._doors.running.add(self._shown)
             try:
                 ended = yield Try(self._call, step)
             finally:
@@ -114,11 +114,8 @@ class StepRun:
             result = action.result.record(ended.value, f"result of {action.name}", self._doors.box)
         except Exception as error:  # noqa: BLE001 - the author's validators and serializers run in there
             return Raised(error)
-        done = replace(
-            self._shown, status=StepStatus.SUCCESS, finished_at=self._doors.clock(), output=result.payload
-        )
         try:
-            self._record(done, usage)
+            self._record(StepStatus.SUCCESS, usage, finished_at=self._doors.clock(), output=result.payload)
         except (NotJson, PayloadTooLarge) as error:
             return Raised(error)
         return Returned(result.value)
@@ -135,23 +132,19 @@ class StepRun:
         failed = StepTry(self._number, recorded, began, finished)
         self._tries = (*self._tries, failed)[-_TRIES_KEPT:]
         self._due = finished + pause
-        self._record(replace(self._shown, status=StepStatus.RETRYING, due_at=self._due), usage)
+        self._record(StepStatus.RETRYING, usage, due_at=self._due)
         self._number += 1
+        self._shown = replace(self._shown, attempt=self._number)
 
     def _fail(self, recorded: dict[str, Any], finished: datetime, usage: Sequence[UsageItem]) -> NoReturn:
-        self._record(
-            replace(self._shown, status=StepStatus.FAILED, finished_at=finished, error=recorded), usage
-        )
+        self._record(StepStatus.FAILED, usage, finished_at=finished, error=recorded)
         raise rebuild(recorded, self._doors.modules) from None
 
     def _leave(self, error: BaseException, usage: Sequence[UsageItem]) -> NoReturn:
         """The body was interrupted. It is on record only where the run is canceled: nothing replays that."""
         if self._doors.gate.interruption is Interruption.CANCEL and not is_unwinding(error):
             recorded = take_apart(error, self._doors.directory, self._call.identity)
-            failed = replace(
-                self._shown, status=StepStatus.FAILED, finished_at=self._doors.clock(), error=recorded
-            )
-            self._record(failed, usage)
+            self._record(StepStatus.FAILED, usage, finished_at=self._doors.clock(), error=recorded)
         raise error
 
     def _pause_after(self, error: BaseException) -> timedelta | None:
@@ -167,13 +160,12 @@ class StepRun:
             return None
         return pause
 
-    def _record(self, step: Step, usage: Sequence[UsageItem]) -> None:
+    def _record(self, status: StepStatus, usage: Sequence[UsageItem], **changes: Any) -> None:
         items = [replace(item, step=self._call.identity) for item in usage]
-        self._doors.ledger.record(replace(step, attempt=self._number, tries=self._tries), items)
-        self._call.branch.note_record(step.now)
-        self._shown = replace(self._shown, now=step.now)
-        ok = step.status is StepStatus.SUCCESS
-        attributes = {"keystroke.try": self._number, "keystroke.status": step.status.value}
+        self._doors.ledger.record(replace(self._shown, status=status, tries=self._tries, **changes), items)
+        self._call.branch.note_record(self._shown.now)
+        ok = status is StepStatus.SUCCESS
+        attributes = {"keystroke.try": self._number, "keystroke.status": status.value}
         self._doors.trace.end_step(
             self._span_id, self._call.identity, self._began, ok=ok, attributes=attributes
         )
