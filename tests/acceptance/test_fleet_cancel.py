@@ -70,6 +70,7 @@ def test_cancels_reach_the_worker_without_redis(worker_fleet: WorkerFleet) -> No
     assert time.monotonic() - asked < nobody_hears
 
 
+@pytest.mark.parametrize("worker_fleet", ["sqlite", "postgresql"], indirect=True)
 def test_many_cancels_of_runs_in_short_steps_leave_no_wrong_record(worker_fleet: WorkerFleet) -> None:
     worker = worker_fleet.start_worker()
     runs = []

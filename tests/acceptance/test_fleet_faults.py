@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import signal
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from support.processes import Started
-from support.servers import Valkey
+from keystroke.settings import Settings
+from keystroke.store import Database
+from support.processes import Started, environment_of
+from support.servers import PostgreSQL, Valkey
 from support.waiting import wait_until
 from support.worker_fleet import PATIENCE, WorkerFleet
 
@@ -39,6 +42,7 @@ def executions(fleet: WorkerFleet, run_id: str) -> dict[str, int]:
     return {step: steps.count(step) for step in sorted(set(steps))}
 
 
+@pytest.mark.parametrize("worker_fleet", ["sqlite", "postgresql"], indirect=True)
 def test_kill_9_of_a_child_resumes_the_run_without_repeating_what_is_recorded(
     worker_fleet: WorkerFleet,
 ) -> None:
@@ -130,6 +134,80 @@ def test_without_redis_runs_are_executed_and_after_its_return_too(
         valkey_server.start()
     worker.wait_for("broker_back", after=so_far)
     worker_fleet.wait(worker_fleet.start("noop"), "success", 10)
+
+
+@pytest.mark.parametrize("worker_fleet", ["sqlite", "postgresql"], indirect=True)
+def test_a_frozen_worker_loses_its_run_and_comes_back_as_a_new_one(worker_fleet: WorkerFleet) -> None:
+    settings = replace(worker_fleet.settings, dead_after=3.0)
+    frozen = worker_fleet.start_worker(beat=True, settings=settings)
+    run_id, _ = in_step_two(worker_fleet)
+    stopped = [frozen.pid, *(process.pid for process in frozen.children())]
+    for pid in stopped:
+        psutil.Process(pid).suspend()
+    worker_fleet.start_worker(settings=settings)
+    wait_until(lambda: worker_fleet.run(run_id).attempt == 2, PATIENCE, what="it was taken over")
+    so_far = len(frozen.lines)
+    for pid in stopped:
+        psutil.Process(pid).resume()
+    frozen.wait_for("worker_registered", PATIENCE, after=so_far)
+    frozen.wait_for("lease_was_lost|no longer holds", PATIENCE, after=so_far)
+    release(worker_fleet)
+    run = worker_fleet.wait(run_id, "success")
+    assert (run.attempt, run.recoveries) == (2, 1)
+    assert executions(worker_fleet, run_id) == {"1": 1, "2": 2, "3": 1}
+    assert frozen.stop() == 0
+
+
+def test_beats_end_promptly_and_wait_for_a_database_that_is_away(
+    worker_fleet: WorkerFleet, postgresql_server: PostgreSQL, postgresql_settings: Settings
+) -> None:
+    settings = replace(postgresql_settings, broker_url=worker_fleet.settings.broker_url, log_format="json")
+    beats = [worker_fleet.processes.keystroke("beat", settings=settings) for _ in range(2)]
+    for beat in beats:
+        beat.wait_for("beat_started", PATIENCE)
+    postgresql_server.stop()
+    try:
+        for beat in beats:
+            beat.wait_for("database_away")
+    finally:
+        postgresql_server.start()
+    for beat in beats:
+        beat.wait_for("database_back")
+        assert beat.output.count("database_away") == 1
+    assert [beat.stop(5) for beat in beats] == [0, 0]
+
+
+def test_a_worker_outlives_its_database(
+    worker_fleet: WorkerFleet, postgresql_server: PostgreSQL, postgresql_settings: Settings
+) -> None:
+    worker_fleet.database = Database.from_settings(postgresql_settings)
+    worker_fleet.settings = replace(worker_fleet.settings, database_url=postgresql_settings.database_url)
+    worker = worker_fleet.start_worker()
+    run_id, _ = in_step_two(worker_fleet)
+    postgresql_server.stop(signal.SIGQUIT)
+    try:
+        release(worker_fleet)
+        worker.wait_for("database_away")
+    finally:
+        postgresql_server.start()
+    run = worker_fleet.wait(run_id, "success")
+    assert (run.attempt, run.recoveries) == (1, 0)
+    assert executions(worker_fleet, run_id) == {"1": 1, "2": 1, "3": 1}
+    assert worker.stop() == 0
+    worker_fleet.database.close()
+
+
+def test_celery_starts_the_same_worker_and_no_other_pool(worker_fleet: WorkerFleet) -> None:
+    command = [sys.executable, "-m", "celery", "-A", "keystroke_worker.app", "worker"]
+    place = {"directory": worker_fleet.directory}
+    variables = environment_of(worker_fleet.settings)
+    other = worker_fleet.processes.start([*command, "--pool", "threads"], **place, variables=variables)
+    assert other.wait() != 0
+    assert "prefork pool only" in other.output
+    worker = worker_fleet.processes.start(command, **place, variables=variables)
+    worker.wait_for("worker_registered", PATIENCE)
+    worker_fleet.wait(worker_fleet.start("noop"), "success")
+    assert worker.stop() == 0
 
 
 def test_a_worker_starts_without_redis(worker_fleet: WorkerFleet, valkey_server: Valkey) -> None:

@@ -195,11 +195,12 @@ PROJECT = {
 
 @pytest.fixture
 def worker_fleet(
-    sqlite_settings: Settings, broker_url: str, processes: Processes, tmp_path: Path
+    request: pytest.FixtureRequest, broker_url: str, processes: Processes, tmp_path: Path
 ) -> Iterator[WorkerFleet]:
-    """A project that is hard to stop, and no worker yet."""
+    """A project that is hard to stop, and no worker yet; on SQLite, or on the backend that the test names indirectly."""
+    migrated: Settings = request.getfixturevalue(f"{getattr(request, 'param', 'sqlite')}_settings")
     settings = replace(
-        sqlite_settings, broker_url=broker_url, project="shop", organization="acme", concurrency=2, cancel_grace=3.0,
+        migrated, broker_url=broker_url, project="shop", organization="acme", concurrency=2, cancel_grace=3.0,
         drain_grace=2.0, heartbeat=1.0, log_format="json",
     )  # fmt: skip
     directory = write_project(tmp_path / "shop", PROJECT)

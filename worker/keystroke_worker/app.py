@@ -23,9 +23,9 @@ _ONLY_PREFORK: Final = (
 class CommandLineWorker:
     """What Celery's command starts. Settings come from the environment and keystroke.toml, not from its options."""
 
-    def __init__(self, pool_cls: Any = None, **_options: Any) -> None:
-        """Refuse another pool than prefork."""
-        if pool_cls not in (None, "prefork", "processes") and not _is_prefork(pool_cls):
+    def __init__(self, pool: Any = TaskPool, **_options: Any) -> None:
+        """Refuse another pool than prefork; Celery's command gives its class."""
+        if pool is not TaskPool:
             raise ImproperlyConfigured(_ONLY_PREFORK)
         self.exitcode: int = os.EX_OK
 
@@ -34,10 +34,6 @@ class CommandLineWorker:
         from keystroke_worker.main import run_worker
 
         self.exitcode = run_worker(_settings, Path.cwd())
-
-
-def _is_prefork(pool_cls: Any) -> bool:
-    return isinstance(pool_cls, type) and issubclass(pool_cls, TaskPool)
 
 
 def _make() -> Celery:

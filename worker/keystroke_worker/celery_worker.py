@@ -27,7 +27,7 @@ class FleetWorker(Worker):  # type: ignore[misc]
     def should_use_eventloop(self) -> bool:
         """No: with the event loop nothing reaches a child while the broker is away; threads feed the pool throughout.
 
-        An internal of Celery 5.7 (hence the pin); tests/integration/test_fleet_pool.py notices when it changes.
+        An internal of Celery 5.7 (hence the pin); tests/acceptance/test_fleet_faults.py notices when it changes.
         """
         return False
 

@@ -24,6 +24,8 @@ class Child:
         os.setpgid(0, 0)
         worker.lifeline.hold()
         _hold_back_signals()
+        # Kept, since connections that are forgotten are closed, which would disturb those of the main process.
+        self._inherited = worker.database.engine.pool
         worker.database.forget_inherited_connections()
         slot = worker.slots[index]
         slot.take(os.getpid())
