@@ -132,7 +132,7 @@ def _responses(found: Operation, schemas: _Schemas) -> Schema:
 
 def _problem_statuses(found: Operation) -> set[int]:
     """What the view may refuse, and what is checked before it is called."""
-    statuses = {422, 500, *found.problems}
+    statuses = {414, 422, 431, 500, *found.problems}
     if found.role is not None:
         statuses |= {401, 403, 503}
     if found.body:

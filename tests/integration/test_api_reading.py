@@ -116,6 +116,8 @@ def test_each_filter_finds_its_runs(api: Api) -> None:
         ("max_cost=" + "9" * 5000, "$.max_cost"),
         ("min_duration=soon", "$.min_duration"),
         ("min_duration=-1", "$.min_duration"),
+        ("min_duration=1.5", "$.min_duration"),
+        ("min_duration=", "$.min_duration"),
         ("min_duration=" + "9" * 5000, "$.min_duration"),
         ("min_steps=1.5", "$.min_steps"),
         ("min_steps=-1", "$.min_steps"),

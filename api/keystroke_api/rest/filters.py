@@ -25,7 +25,8 @@ from keystroke_api.rest.texts import Text, Time
 
 _MOST_VALUES: Final = 100
 _TRIGGER_TYPES: Final = get_args(TriggerType)
-_DURATION: Final = r"^(\d{1,15}|(\d{1,4}(\.\d{1,3})?(ms|[dhms])){1,3})$"
+_NO_DURATION: Final = "is neither a number of milliseconds nor a duration such as 90s or 1h30m"
+_DURATION: Final = r"^([0-9]{1,15}|([0-9]{1,4}(\.[0-9]{1,3})?(ms|[dhms])){1,3})$"
 #: The database counts milliseconds and steps in 64 bits; nobody's run needs more than this.
 _LARGEST: Final = 10**15
 
@@ -50,10 +51,12 @@ def _milliseconds(value: Any) -> int:
     text = str(value)
     if text.isascii() and text.isdecimal() and len(text) < 16:
         return int(text)
+    if not text[-1:].isalpha():
+        raise ValueError(_NO_DURATION)
     try:
         return round(parse_duration(text).total_seconds() * 1000)
     except ValueError as error:
-        raise ValueError("is neither a number of milliseconds nor a duration such as 90s or 1h30m") from error
+        raise ValueError(_NO_DURATION) from error
 
 
 def _cost(value: Any) -> Decimal:
@@ -79,10 +82,12 @@ Fingerprint = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
 Duration = Annotated[
     int,
     BeforeValidator(_milliseconds),
-    WithJsonSchema({"type": "string", "examples": ["1500", "90s", "1h30m"]}),
+    WithJsonSchema({"type": "string", "pattern": _DURATION, "examples": ["1500", "90s", "1h30m"]}),
 ]
 Cost = Annotated[
-    Decimal, BeforeValidator(_cost), WithJsonSchema({"type": "string", "pattern": r"^\d{1,9}(\.\d{1,9})?$"})
+    Decimal,
+    BeforeValidator(_cost),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,9}(\.[0-9]{1,9})?$"}),
 ]
 Steps = Annotated[int, Field(ge=0, le=_LARGEST)]
 

@@ -34,7 +34,7 @@ def _number(value: Any) -> Any:
     return value
 
 
-Priority = Annotated[int, BeforeValidator(_number), Field(ge=-10, le=10)]
+Priority = Annotated[int, Field(ge=-10, le=10), BeforeValidator(_number)]
 
 
 class StartBody(BaseModel):
@@ -44,11 +44,8 @@ class StartBody(BaseModel):
 
     input: Any = Field(default=None, description="What the workflow receives; has to fit its input schema.")
     tags: Tags = Field(default_factory=dict)
-    priority: int | None = Field(
+    priority: Priority | None = Field(
         default=None,
-        strict=True,
-        ge=-10,
-        le=10,
         description="Higher is claimed first; absent: the workflow's own.",
     )
     run_at: Time | None = Field(default=None, description="Not before this time.")

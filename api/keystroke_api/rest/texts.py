@@ -13,7 +13,7 @@ _NO_NUL: Final = r"^[^\x00]*$"
 _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)\Z", re.ASCII)
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(9999, 12, 30, tzinfo=UTC)
-_YEARS: Final = r"^(19[7-9]\d|[2-9]\d{3})-"
+_YEARS: Final = r"^(19[7-9][0-9]|[2-9][0-9]{3})-"
 
 #: A text of a filter: no database keeps NUL, and nobody looks for a novel.
 Text = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=_NO_NUL)]
