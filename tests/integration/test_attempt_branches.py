@@ -8,8 +8,9 @@ import pytest
 
 from keystroke.domain.outcome import Completed, Suspended
 from keystroke.domain.states import Status
-from keystroke.errors import LeaseLost
+from keystroke.errors import DatabaseUnavailable, LeaseLost
 from keystroke.execution import ledger
+from keystroke.execution.gate import InterruptGate, Interruption
 from keystroke.operations.record_step import record_step
 from keystroke.operations.recover_runs import recover_attempt
 from support.attempts import MakeRig, Rig
@@ -240,3 +241,38 @@ def test_an_async_action_in_a_sync_workflow_says_so(make_rig: MakeRig) -> None:
     run = rig.run_through("mixed-up")
     assert run.error is not None
     assert "async action fetch was called in the sync workflow mixed-up" in run.error["message"]
+
+
+def test_a_record_waits_for_a_database_that_is_away_and_is_made_once(
+    make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = make_rig(GATHERED)
+    answers = iter(["committed, not answered", "away", "there"])
+
+    def record_while_away(database, lease, step, settings, usage=()):  # type: ignore[no-untyped-def]
+        answer = next(answers, "there")
+        if answer != "away":
+            record_step(database, lease, step, settings, usage)
+        if answer != "there":
+            raise DatabaseUnavailable(why="restarting")
+
+    monkeypatch.setattr(ledger, "record_step", record_while_away)
+    run_id = rig.start("mapped")
+    assert isinstance(rig.attempt(), Completed)
+    assert len(rig.steps(run_id)) == len(rig.calls) == 7
+
+
+def test_a_draining_worker_does_not_wait_for_the_database(
+    make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = make_rig(GATHERED)
+    gate = InterruptGate()
+
+    def record_while_away(*_: object) -> None:
+        gate.interrupt(Interruption.DRAIN)
+        raise DatabaseUnavailable(why="gone")
+
+    monkeypatch.setattr(ledger, "record_step", record_while_away)
+    rig.start("gathered")
+    with pytest.raises(DatabaseUnavailable):
+        rig.attempt(gate=gate)

@@ -208,3 +208,27 @@ def test_a_timeout_bounds_one_try(make_rig: MakeRig) -> None:
     outcome = rig.attempt()
     assert isinstance(outcome, Failed)
     assert outcome.failure.type == "TimeoutError"
+
+
+def test_a_map_begins_no_further_items_once_it_is_interrupted(make_rig: MakeRig) -> None:
+    rig = make_rig(
+        """
+        import signal
+
+        @action
+        def interrupting(number: int) -> None:
+            CALLS.append(number)
+            if number == 0:
+                os.kill(os.getpid(), signal.SIGUSR1)
+            time.sleep(0.02)
+
+        @workflow("mapping")
+        def mapping(ctx: Context) -> None:
+            ctx.map(interrupting, range(500), concurrency=2)
+        """
+    )
+    gate = InterruptGate()
+    rig.start("mapping")
+    with _signals(lambda: gate.interrupt(Interruption.CANCEL)):
+        assert rig.attempt(gate=gate) == Canceled()
+    assert 0 < len(rig.calls) < 500

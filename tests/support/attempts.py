@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from keystroke.authoring.project import LoadedProject, load_project
-from keystroke.domain.lease import Lease
+from keystroke.domain.lease import Claimant, Lease
 from keystroke.domain.outcome import Outcome
 from keystroke.domain.run import Run
 from keystroke.domain.step import Step
@@ -24,7 +25,7 @@ from keystroke.operations.wake_due import wake_due
 from keystroke.settings import Settings
 from keystroke.store import Database, history
 from support.projects import write_project
-from support.starts import Claimant, Stage
+from support.starts import Stage
 
 #: What every workflow file of these tests may use.
 PREAMBLE = """\
@@ -56,10 +57,10 @@ class Rig:
         return self.stage.database
 
     @property
-    def calls(self) -> list[object]:
+    def calls(self) -> list[Any]:
         """What the workflow's file has appended to CALLS."""
         function = next(iter(self.project.workflows.values())).function
-        found: list[object] = function.__globals__["CALLS"]
+        found: list[Any] = function.__globals__["CALLS"]
         return found
 
     def start(self, workflow: str, value: object = None) -> str:

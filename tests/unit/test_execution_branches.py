@@ -59,7 +59,7 @@ def test_the_time_of_a_branch_is_forgotten_with_the_record_that_keeps_it() -> No
     child, other = root.child(), root.child()
     assert (child.now, other.now) == (NOON, NOON)
     child.note_record(NOON)
-    assert (root.now, child.now, other.now) == (None, None, NOON)
+    assert [branch.now for branch in (root, child, other)] == [None, None, NOON]
 
 
 def test_capture_begins_with_the_first_step_that_is_not_on_record() -> None:

@@ -73,18 +73,24 @@ class Mapping:
     def _run_in_pool(
         self, action: Callable[[Any], Any], work: Sequence[tuple[Context, Any]], concurrency: int
     ) -> list[Outcome]:
-        before = self._gate.interruption
-        with ThreadPoolExecutor(min(concurrency, len(work)), "keystroke-map", self._admit_thread) as pool:
+        before, threads = self._gate.interruption, set[int]()
+
+        def admit_thread() -> None:
+            threads.add(threading.get_ident())
+            self._threads.add(threading.get_ident())
+
+        with ThreadPoolExecutor(min(concurrency, len(work)), "keystroke-map", admit_thread) as pool:
             futures = [pool.submit(context.run, action, item) for context, item in work]
             pending: set[Future[Any]] = set(futures)
             while pending:
                 if self._gate.interruption is not before:
                     pool.shutdown(wait=False, cancel_futures=True)
+                    # `wait` would wait for canceled ones, too: no thread takes them up to say so.
+                    pending = {future for future in pending if not future.cancelled()}
                 _, pending = wait(pending, timeout=_GLANCE)
+        # The system gives their numbers to other threads later.
+        self._threads.difference_update(threads)
         return [_outcome(future) for future in futures]
-
-    def _admit_thread(self) -> None:
-        self._threads.add(threading.get_ident())
 
     def _results(self, outcomes: Sequence[Outcome]) -> list[Any]:
         if not inside_action.get():
