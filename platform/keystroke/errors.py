@@ -191,7 +191,7 @@ class SuspensionSwallowed(KeystrokeError):
 
 
 class ActionInForeignThread(KeystrokeError):
-    """{action} was called in a thread that the workflow started itself, where calls have no order: use ctx.map({action}, items)."""
+    """{action} was called in a thread or process that the workflow started itself: use ctx.map({action}, items)."""
 
     code = "action-in-foreign-thread"
 

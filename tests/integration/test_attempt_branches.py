@@ -8,7 +8,7 @@ import pytest
 
 from keystroke.domain.outcome import Completed, Suspended
 from keystroke.domain.states import Status
-from keystroke.errors import DatabaseUnavailable, LeaseLost
+from keystroke.errors import ActionInForeignThread, DatabaseUnavailable, LeaseLost
 from keystroke.execution import ledger
 from keystroke.execution.gate import InterruptGate, Interruption
 from keystroke.operations.record_step import record_step
@@ -208,6 +208,17 @@ def test_actions_in_threads_of_the_authors_are_refused(make_rig: MakeRig) -> Non
         async def to_thread() -> int:
             return await asyncio.to_thread(square, 3)
 
+        @workflow("forked")
+        def forked() -> int:
+            child = os.fork()
+            if child == 0:
+                try:
+                    square(3)
+                except Exception as error:
+                    os._exit(len(str(error)) % 256)
+                os._exit(0)
+            return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
         @action
         def outer() -> list[int]:
             with ThreadPoolExecutor() as pool:
@@ -223,7 +234,47 @@ def test_actions_in_threads_of_the_authors_are_refused(make_rig: MakeRig) -> Non
         assert run.status == Status.FAILED
         assert run.error is not None
         assert "use ctx.map(square, items)" in run.error["message"]
+    refused = ActionInForeignThread(action="square")
+    assert rig.run_through("forked").output == len(str(refused))
     assert rig.run_through("inside").output == [1, 4]
+
+
+@pytest.mark.parametrize("how", ["exit", "interrupt", "recursion", "group", "cancel"])
+def test_whatever_a_task_ends_with_is_a_failure_of_the_run(make_rig: MakeRig, how: str) -> None:
+    rig = make_rig(
+        """
+        def deeper() -> None:
+            deeper()
+
+        async def end(how: str) -> None:
+            await asyncio.sleep(0)
+            match how:
+                case "exit":
+                    raise SystemExit(3)
+                case "interrupt":
+                    raise KeyboardInterrupt
+                case "recursion":
+                    deeper()
+                case "cancel":
+                    raise asyncio.CancelledError
+            raise ValueError(how)
+
+        @workflow("ending")
+        async def ending(how: str) -> None:
+            if how == "cancel":
+                await end(how)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(end(how))
+                group.create_task(asyncio.sleep(30))
+        """
+    )
+    run = rig.run_through("ending", how)
+    assert run.status == Status.FAILED
+    assert run.error is not None
+    assert run.error["type"] == {
+        "exit": "SystemExit", "interrupt": "KeyboardInterrupt", "recursion": "RecursionError", "group": "ValueError",
+        "cancel": "asyncio.exceptions.CancelledError",
+    }[how]  # fmt: skip
 
 
 def test_an_async_action_in_a_sync_workflow_says_so(make_rig: MakeRig) -> None:

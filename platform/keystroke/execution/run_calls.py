@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Awaitable, Mapping
 from typing import Any, NoReturn
@@ -39,6 +40,7 @@ class RunCalls:
         self._is_async = async_in
         self._workflow = workflow
         self._redacted = frozenset(settings.redact)
+        self._pid = os.getpid()
         #: Threads of `ctx.map`, in which actions may be called.
         self.threads = {threading.get_ident()}
 
@@ -74,7 +76,8 @@ class RunCalls:
     def enter_call(self, action: str) -> Branch:
         """The beginning of every durable call: the branch it is made in, unless user code is being left."""
         branch = current_branch.get()
-        if branch is None or threading.get_ident() not in self.threads:
+        # A forked child has this thread's number, and connections that are not its own.
+        if branch is None or threading.get_ident() not in self.threads or os.getpid() != self._pid:
             raise ActionInForeignThread(action=action)
         self._doors.unwind.check()
         return branch
