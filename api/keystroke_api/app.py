@@ -14,6 +14,7 @@ from keystroke_api.problems import install_problems
 from keystroke_api.rest import canceling, health, reading, starting, workflows
 from keystroke_api.services import Services, install_services
 from keystroke_api.traffic import install_traffic
+from keystroke_api.ui.pages import install_pages
 
 _VIEWS: Final[tuple[View, ...]] = (
     starting.start_workflow, starting.start_batch, starting.start_default_workflow,
@@ -36,4 +37,5 @@ def create_app(settings: Settings) -> Flask:
     for each in operations:
         register(app, each)
     app.extensions[health.OPENAPI] = openapi_document(operations)
+    install_pages(app)
     return app

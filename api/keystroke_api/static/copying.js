@@ -1,0 +1,25 @@
+// Copy buttons: a text they carry, or the file they name.
+import { say } from "./say.js";
+
+export function offerCopying(root) {
+  if (!navigator.clipboard) return; // not over plain HTTP from another machine: the text can be selected there
+  for (const button of root.querySelectorAll("[data-copy][hidden], [data-copy-from][hidden]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => copy(button));
+  }
+}
+
+async function copy(button) {
+  try {
+    await navigator.clipboard.writeText(button.dataset.copy ?? await load(button.dataset.copyFrom));
+    say("Copied.");
+  } catch (error) {
+    say(`Not copied: ${error.message}`);
+  }
+}
+
+async function load(address) {
+  const answer = await fetch(address);
+  if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
+  return answer.text();
+}

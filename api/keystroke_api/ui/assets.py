@@ -1,0 +1,33 @@
+"""The stylesheet and the scripts: served under the digest of their content, so that browsers may keep them for ever."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from flask import Response, abort, send_from_directory
+
+_FOLDER: Final = Path(__file__).parents[1] / "static"
+_TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_FOR_EVER: Final = "public, max-age=31536000, immutable"
+
+
+@cache
+def assets_path() -> str:
+    """The path below which the current files are; their modules import each other relative to it."""
+    digest = hashlib.sha256()
+    for path in sorted(_FOLDER.iterdir()):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return f"/static/{digest.hexdigest()[:16]}"
+
+
+def serve_asset(digest: str, name: str) -> Response:
+    """One file; kept by the browser only under the current digest, since a rolling deploy serves two for a while."""
+    kind = _TYPES.get(Path(name).suffix)
+    if kind is None:
+        abort(404)
+    answer = send_from_directory(_FOLDER, name, mimetype=kind, etag=False)
+    answer.headers["Cache-Control"] = _FOR_EVER if assets_path() == f"/static/{digest}" else "no-cache"
+    return answer

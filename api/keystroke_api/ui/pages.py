@@ -1,0 +1,73 @@
+"""The routes of the web app. A page is for whoever may read; a form that changes something asks for more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask, Response, abort, g, redirect
+
+from keystroke_api.auth import Role, identify, require_role
+from keystroke_api.services import services
+from keystroke_api.ui import history, reference, run_page, wording, workflow_page, workflows
+from keystroke_api.ui.assets import serve_asset
+from keystroke_api.ui.filters import trigger_label
+from keystroke_api.ui.forms import check_form
+from keystroke_api.ui.json_markup import json_markup, visible
+from keystroke_api.ui.payload_text import shown_yaml
+from keystroke_api.ui.problem_pages import install_problem_pages
+
+View = Callable[..., Any]
+#: Endpoints of pages begin so: they are described in `docs/pages.md`, not in the OpenAPI document.
+PREFIX = "page_"
+
+
+def install_pages(app: Flask) -> None:
+    """Add every page to the app."""
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters.update(
+        time=wording.time_text, full_time=wording.full_time_text, duration=wording.duration_text,
+        trigger_label=trigger_label, json_markup=json_markup, yaml_text=shown_yaml, visible=visible,
+    )  # fmt: skip
+    app.jinja_env.globals.update(money=wording.money_text, counted=wording.counted)
+    install_problem_pages(app)
+    _get(app, "/", lambda _caller: redirect("/history"), "root")
+    _get(app, "/history", history.history_page)
+    _get(app, "/history/<run_id>", run_page.get_run_page)
+    _get(app, "/history/<run_id>/<part>.<kind>", _download, "download")
+    _get(app, "/workflows", workflows.workflows_page)
+    _get(app, "/workflows/<slug>", workflow_page.get_workflow_page)
+    _get(app, "/docs", reference.reference_page)
+    _post(app, "/history/cancel", history.cancel_selected)
+    _post(app, "/history/<run_id>/cancel", run_page.cancel_from_page)
+    _post(app, "/workflows/<slug>/start", workflow_page.start_from_page)
+    app.add_url_rule(
+        "/static/<digest>/<name>", f"{PREFIX}asset", serve_asset, provide_automatic_options=False
+    )
+
+
+def _get(app: Flask, path: str, view: View, name: str = "") -> None:
+    _add(app, "GET", path, view, name, Role.VIEWER)
+
+
+def _post(app: Flask, path: str, view: View) -> None:
+    _add(app, "POST", path, view, "", Role.RUNNER)
+
+
+def _add(app: Flask, method: str, path: str, view: View, name: str, role: Role) -> None:
+    def serve(**parts: str) -> Response:
+        g.caller = identify(services().database)
+        require_role(g.caller, role)
+        if method == "POST":
+            check_form()
+        answer: Response = view(g.caller, **parts)
+        return answer
+
+    endpoint = PREFIX + (name or view.__name__)
+    app.add_url_rule(path, endpoint, serve, methods=[method], provide_automatic_options=False)
+
+
+def _download(caller: Any, run_id: str, part: str, kind: str) -> Response:
+    if not run_page.is_part(part, kind):
+        abort(404)
+    return run_page.download_part(caller, run_id, part, kind)

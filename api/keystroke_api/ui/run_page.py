@@ -1,0 +1,119 @@
+"""One run: as a page of its own, and as the panel beside the list."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import quote
+
+from flask import Response, redirect, request
+
+from keystroke.clock import from_micros, to_micros
+from keystroke.domain.states import TERMINAL, Status
+from keystroke.errors import RunEnded
+from keystroke.operations.api_keys import Principal
+from keystroke_api.rest.reading import read_run, whole_run_id
+from keystroke_api.services import services
+from keystroke_api.ui.address import Address
+from keystroke_api.ui.canceling import cancel
+from keystroke_api.ui.contexts import Link, Logs, RunPage, Waterfall
+from keystroke_api.ui.log_lines import read_logs
+from keystroke_api.ui.notices import leave_notice, take_notice
+from keystroke_api.ui.payload_text import MEDIA_TYPES, as_text
+from keystroke_api.ui.returning import way_back
+from keystroke_api.ui.sentences import sentence_of
+from keystroke_api.ui.showing import now_micros, show
+from keystroke_api.ui.waterfall import waterfall
+
+#: The tabs, with what of the record each of them shows.
+_TABS: Final[dict[str, frozenset[str]]] = {
+    "overview": frozenset({"steps"}),
+    "metadata": frozenset({"attempts", "timeline"}),
+    "trace": frozenset({"steps", "trace"}),
+}
+_VIEWS: Final = ("json", "yaml")
+_EVERYTHING: Final = frozenset({"steps", "attempts", "timeline", "trace"})
+#: What can be downloaded by itself.
+_PARTS: Final = ("run", "input", "output", "error", "trace", "steps", "trigger")
+
+
+def get_run_page(caller: Principal, run_id: str) -> Response:
+    """A run's own page; an unambiguous beginning of its id leads there too."""
+    with services().database.read() as tx:
+        whole = whole_run_id(caller.scope, tx, run_id)
+    if whole != run_id:
+        return redirect(f"/history/{whole}")  # type: ignore[return-value]
+    page = run_page(caller, run_id, request.args.get("tab", "overview"), request.args.get("view", "json"))
+    name = page.record["workflow_name"]
+    return show("run.html", page, title=f"{name} · {run_id[-6:]}", section="history")
+
+
+def run_page(
+    caller: Principal, run_id: str, tab: str, view: str, *, panel_of: Address | None = None
+) -> RunPage:
+    """What the page (or the panel beside the list `panel_of`) shows."""
+    tab = tab if tab in _TABS else "overview"
+    view = view if view in _VIEWS else "json"
+    record = read_run(caller, run_id, _TABS[tab])
+    elapsed, active = _elapsed(record), record["status"] not in TERMINAL
+    url = f"/history/{record['id']}"
+    here = panel_of.with_("run", record["id"]) if panel_of else Address(url)
+    drawn, logs = _trace(caller, record) if tab == "trace" else (None, None)
+    return RunPage(
+        record=record, sentence=sentence_of(record, elapsed), elapsed_ms=elapsed, active=active, tab=tab,
+        tabs=[Link(name.capitalize(), str(_shown(here, name, view)), name == tab) for name in _TABS],
+        view=view, views=[Link(name.upper(), str(_shown(here, tab, name)), name == view) for name in _VIEWS],
+        url=url, here=str(_shown(here, tab, view)), close_url=str(panel_of) if panel_of else None,
+        workflow_url=f"/workflows/{quote(record['workflow'])}?project={quote(record['project'])}",
+        payloads=caller.scope.payloads, waterfall=drawn, logs=logs, notice="" if panel_of else take_notice(),
+    )  # fmt: skip
+
+
+def cancel_from_page(caller: Principal, run_id: str) -> Response:
+    """The Cancel button of a run."""
+    try:
+        status = cancel(caller, run_id)
+        text = (
+            "Canceled." if status is Status.CANCELED else "Cancel requested: the run's code is cleaning up."
+        )
+    except RunEnded as ended:
+        text = str(ended)
+    return leave_notice(redirect(way_back(f"/history/{run_id}"), 303), text)
+
+
+def download_part(caller: Principal, run_id: str, part: str, kind: str) -> Response:
+    """A payload, or the whole record, as a file; without `download` as text to be looked at."""
+    included = _EVERYTHING if part in ("run", "steps", "trace") else frozenset[str]()
+    record = read_run(caller, run_id, included)
+    value = record if part == "run" else record["trigger"]["payload"] if part == "trigger" else record[part]
+    disposition = (
+        f'attachment; filename="{record["id"]}-{part}.{kind}"' if "download" in request.args else "inline"
+    )
+    return Response(
+        as_text(value, kind), 200, {"Content-Disposition": disposition}, mimetype=MEDIA_TYPES[kind]
+    )
+
+
+def is_part(part: str, kind: str) -> bool:
+    """Whether there is such a file."""
+    return part in _PARTS and kind in MEDIA_TYPES
+
+
+def _shown(here: Address, tab: str, view: str) -> Address:
+    address = here if tab == "overview" else here.with_("tab", tab)
+    return address if view == "json" else address.with_("view", view)
+
+
+def _elapsed(record: dict[str, Any]) -> int | None:
+    if record["started_at"] is None:
+        return None
+    if record["duration_ms"] is not None:
+        return int(record["duration_ms"])
+    return (now_micros() - to_micros(datetime.fromisoformat(record["started_at"]))) // 1000
+
+
+def _trace(caller: Principal, record: dict[str, Any]) -> tuple[Waterfall, Logs]:
+    started = record["started_at"] and datetime.fromisoformat(record["started_at"])
+    with services().database.read() as tx:
+        logs = read_logs(caller.scope, tx, record["id"], started, services().settings.trace_cap)
+    return waterfall(record, from_micros(now_micros())), logs
