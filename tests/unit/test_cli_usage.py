@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -58,12 +59,13 @@ def test_help_imports_nothing_slow() -> None:
 
 
 def test_help_is_there_at_once() -> None:
-    """Under 0.2 s; the best of five, since the machine of the tests has other things to do."""
+    """Under 0.2 s of a processor; the best of five. Not by the clock: other tests run beside this one."""
 
     def seconds() -> float:
-        began = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run([_PROGRAM, "--help"], check=True, capture_output=True)
-        return time.perf_counter() - began
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
     assert min(seconds() for _ in range(5)) < 0.2
 
