@@ -7,7 +7,6 @@ import os
 import resource
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
