@@ -13,7 +13,7 @@ from keystroke.domain.states import Status
 from keystroke.errors import KeystrokeError
 from keystroke.store import Database, history
 from keystroke.telemetry import announce
-from keystroke.telemetry.events import DatabaseAway
+from keystroke.telemetry.events import DatabaseAway, DatabaseBack
 
 #: Seconds between looks: short while somebody has just begun to wait, since most runs that are waited for are short.
 _SHORT_PAUSE: Final = 0.05
@@ -32,6 +32,7 @@ class Waits:
         self._awaited: set[_Awaited] = set()
         self._reader: threading.Thread | None = None
         self._closed = False
+        self._away_since: float | None = None
 
     def until_terminal(self, scope: Scope, run_id: str, seconds: float) -> bool:
         """Wait until the run is terminal, at most so long; False at once where too many wait or the process ends."""
@@ -85,8 +86,20 @@ class Waits:
                 for scope, group in by_scope.items():
                     _end_terminal(group, history.list_statuses(scope, tx, [each.run_id for each in group]))
         except KeystrokeError as error:
-            # The waits go on: the database may be back before their time is over.
+            self._note_away(error)
+        else:
+            self._note_back()
+
+    def _note_away(self, error: KeystrokeError) -> None:
+        """The waits go on: the database may be back before their time is over."""
+        if self._away_since is None:
+            self._away_since = time.monotonic()
             announce(DatabaseAway(why=str(error)))
+
+    def _note_back(self) -> None:
+        if self._away_since is not None:
+            announce(DatabaseBack(away_seconds=round(time.monotonic() - self._away_since, 1)))
+            self._away_since = None
 
 
 def _end_terminal(group: Sequence[_Awaited], statuses: Mapping[str, Status]) -> None:
