@@ -56,6 +56,24 @@ def test_kill_9_of_a_child_resumes_the_run_without_repeating_what_is_recorded(
     assert executions(worker_fleet, run_id) == {"1": 1, "2": 2, "3": 1}
 
 
+@pytest.mark.parametrize(
+    "place",
+    ["run-claimed", "step-executed", "step-recorded", "attempt-ending", "attempt-ended"],
+)
+def test_a_child_that_dies_at_any_place_costs_time_alone(
+    worker_fleet: WorkerFleet, tmp_path: Path, place: str
+) -> None:
+    marker = tmp_path / "crashed"
+    worker_fleet.start_worker(KEYSTROKE_CRASH_AT=f"{place}:{marker}")
+    runs = [worker_fleet.start("brief") for _ in range(4)]
+    for run_id in runs:
+        run = worker_fleet.wait(run_id, "success")
+        assert (run.failures, run.output) == (0, 10)
+    assert marker.exists(), "a child has died there"
+    repeated = [count for run_id in runs for count in executions(worker_fleet, run_id).values() if count > 1]
+    assert repeated == ([2] if place == "step-executed" else []), "only what was not on record is repeated"
+
+
 def test_kill_9_of_idle_children_stops_nobody(worker_fleet: WorkerFleet) -> None:
     worker = worker_fleet.start_worker()
     worker_fleet.wait(worker_fleet.start("noop"), "success")

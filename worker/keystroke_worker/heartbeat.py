@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from keystroke_worker.worker_process import WorkerProcess
 
 #: A claim whose answer never arrived is given back after so many seconds; one under way takes a moment.
-_UNANSWERED: Final = 10.0
+_UNANSWERED: Final = 5.0
 
 
 class HeartbeatThread:
