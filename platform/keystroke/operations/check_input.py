@@ -75,7 +75,8 @@ def _explain(error: ValidationError) -> PathError:
     cause = best_match([error]) or error
     message = cause.message
     if cause.validator == "format":
-        message = f"{cause.instance!r} is not a valid {_FORMAT_NAMES.get(cause.validator_value, cause.validator_value)}"
+        name = str(cause.validator_value)
+        message = f"{cause.instance!r} is not a valid {_FORMAT_NAMES.get(name, name)}"
     return PathError(cause.json_path, message[:500])
 
 
