@@ -22,6 +22,7 @@ def test_a_component_is_exactly_one_package() -> None:
         ("platform", "keystroke"),
         ("worker", "keystroke_worker"),
         ("beat", "keystroke_beat"),
+        ("api", "keystroke_api"),
     ):
         assert [path.name for path in (ROOT / folder).iterdir() if path.suffix != ".toml"] == [package]
 
