@@ -1,4 +1,4 @@
-"""Answers that wait for the end of a run: they hold a thread, never a connection to the database."""
+"""Answers that wait for the end of a run, and streams: they hold a thread, never a connection to the database."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from keystroke.domain.scope import Scope
 from keystroke.domain.states import Status
 from keystroke.errors import KeystrokeError
-from keystroke.store import Database, history
+from keystroke.store import Database, Tx, history
 from keystroke.telemetry import announce
 from keystroke.telemetry.events import DatabaseAway, DatabaseBack
 
@@ -19,17 +19,31 @@ from keystroke.telemetry.events import DatabaseAway, DatabaseBack
 _SHORT_PAUSE: Final = 0.05
 _LONG_PAUSE: Final = 0.25
 _SHORT_FOR: Final = 5.0
+#: Seconds between looks for those who follow what happens.
+_FOLLOWING_PAUSE: Final = 0.5
+
+
+class Follower(Protocol):
+    """Somebody who follows what happens, for as long as it pleases."""
+
+    def look(self, tx: Tx) -> None:
+        """Look for what is new; called by the reader thread."""
+
+    def end(self) -> None:
+        """Nothing more will come. Safe in a signal handler."""
 
 
 class Waits:
-    """Lets threads wait for runs. One reader thread per process looks at all awaited runs at once."""
+    """Lets threads wait for runs, or follow them. One reader thread per process looks for all of them at once."""
 
     def __init__(self, database: Database, limit: int) -> None:
-        """At most `limit` threads may wait at a time."""
+        """At most `limit` threads may wait or follow at a time."""
         self._database = database
         self._limit = limit
         self._changed = threading.Condition()
         self._awaited: set[_Awaited] = set()
+        self._followers: set[Follower] = set()
+        self._looked_at = 0.0
         self._reader: threading.Thread | None = None
         self._closed = False
         self._away_since: float | None = None
@@ -38,7 +52,7 @@ class Waits:
         """Wait until the run is terminal, at most so long; False at once where too many wait or the process ends."""
         awaited = _Awaited(scope, run_id)
         with self._changed:
-            if self._closed or len(self._awaited) >= self._limit:
+            if self._closed or self._is_full:
                 return False
             self._awaited.add(awaited)
             self._read_on()
@@ -53,11 +67,42 @@ class Waits:
                 self._awaited.discard(awaited)
         return awaited.terminal
 
+    def follow(self, follower: Follower) -> bool:
+        """Let the reader thread look for it until `unfollow`; False where too many follow or the process ends."""
+        with self._changed:
+            if self._closed or self._is_full:
+                return False
+            self._followers.add(follower)
+            self._looked_at = 0.0
+            self._read_on()
+        if self._closed:  # as above
+            follower.end()
+        return True
+
+    def unfollow(self, follower: Follower) -> None:
+        """Look for it no longer."""
+        with self._changed:
+            self._followers.discard(follower)
+
     def close(self) -> None:
-        """End all waits now, and every later one at once. Safe in a signal handler of the main thread."""
+        """End all waits and streams now, and every later one at once. Safe in a signal handler of the main thread."""
         self._closed = True
         for awaited in tuple(self._awaited):
             awaited.over.set()
+        for follower in tuple(self._followers):
+            follower.end()
+
+    def finish(self) -> None:
+        """Close, and wait until the reader thread has let go of the database; never in a signal handler."""
+        self.close()
+        with self._changed:
+            self._changed.notify_all()
+        if self._reader is not None:
+            self._reader.join(5)
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._awaited) + len(self._followers) >= self._limit
 
     def _read_on(self) -> None:
         if self._reader is None or not self._reader.is_alive():
@@ -68,16 +113,24 @@ class Waits:
     def _run(self) -> None:
         while not self._closed:
             with self._changed:
-                while not self._awaited and not self._closed:
+                while not (self._awaited or self._followers or self._closed):
                     self._changed.wait()
-                awaited = tuple(self._awaited)
-            self._look(awaited)
+                awaited, followers = tuple(self._awaited), self._due_followers()
+            self._look(awaited, followers)
             newest = max((each.since for each in awaited), default=0.0)
             recent = time.monotonic() - newest < _SHORT_FOR
             with self._changed:
                 self._changed.wait(_SHORT_PAUSE if recent else _LONG_PAUSE)
 
-    def _look(self, awaited: tuple[_Awaited, ...]) -> None:
+    def _due_followers(self) -> tuple[Follower, ...]:
+        if time.monotonic() - self._looked_at < _FOLLOWING_PAUSE:
+            return ()
+        self._looked_at = time.monotonic()
+        return tuple(self._followers)
+
+    def _look(self, awaited: tuple[_Awaited, ...], followers: tuple[Follower, ...]) -> None:
+        if not awaited and not followers:
+            return
         by_scope: defaultdict[Scope, list[_Awaited]] = defaultdict(list)
         for each in awaited:
             by_scope[each.scope].append(each)
@@ -85,6 +138,8 @@ class Waits:
             with self._database.read() as tx:
                 for scope, group in by_scope.items():
                     _end_terminal(group, history.list_statuses(scope, tx, [each.run_id for each in group]))
+                for follower in followers:
+                    follower.look(tx)
         except KeystrokeError as error:
             self._note_away(error)
         else:

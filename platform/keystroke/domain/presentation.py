@@ -8,9 +8,9 @@ from typing import Any
 
 from keystroke.clock import rfc3339
 from keystroke.domain.actor import Actor, Trigger
-from keystroke.domain.run import Attempt, Run, TimelineEntry
+from keystroke.domain.run import Attempt, Progress, Run, TimelineEntry
 from keystroke.domain.secrets import redact
-from keystroke.domain.step import Step
+from keystroke.domain.step import Step, StepState
 from keystroke.domain.trace import LogLine, Span
 from keystroke.domain.usage import UsageItem, plain, total_cost
 
@@ -29,7 +29,7 @@ def run_json(run: Run, hidden: frozenset[str]) -> Json:
         "duration_ms": milliseconds(run.started_at, run.finished_at),
         "queue_ms": milliseconds(run.queued_at, run.started_at),
         "attempt": run.attempt, "failures": run.failures, "recoveries": run.recoveries, "usage": usage_json(run),
-        "progress": _progress_json(run), "tags": run.tags, "step_count": run.step_count,
+        "progress": progress_json(run.progress) if run.progress else None, "tags": run.tags, "step_count": run.step_count,
         "parent_run_id": run.parent_run_id, "root_run_id": run.root_run_id, "replay_of": run.replay_of,
         "deployment": run.deployment, "cancel_requested_at": rfc3339(run.cancel_requested_at),
         "idempotency_key": run.idempotency_key, "priority": run.priority, "queue": run.queue,
@@ -96,6 +96,15 @@ def log_json(line: LogLine) -> Json:
     }  # fmt: skip
 
 
+def step_state_json(step: StepState) -> Json:
+    """Where a step is, without its payloads."""
+    return {
+        "identity": step.identity, "name": step.name, "kind": step.kind, "status": step.status, "attempt": step.attempt,
+        "started_at": rfc3339(step.started_at), "finished_at": rfc3339(step.finished_at),
+        "duration_ms": milliseconds(step.started_at, step.finished_at),
+    }  # fmt: skip
+
+
 def attempt_json(attempt: Attempt) -> Json:
     """`{number, worker, started_at, ended_at, ended}`."""
     return {
@@ -117,12 +126,10 @@ def milliseconds(start: datetime | None, end: datetime | None) -> int | None:
     return None if start is None or end is None else round((end - start).total_seconds() * 1000)
 
 
-def _progress_json(run: Run) -> Json | None:
-    if run.progress is None:
-        return None
+def progress_json(progress: Progress) -> Json:
+    """`{fraction, message, updated_at}`."""
     return {
-        "fraction": run.progress.fraction, "message": run.progress.message,
-        "updated_at": rfc3339(run.progress.updated_at),
+        "fraction": progress.fraction, "message": progress.message, "updated_at": rfc3339(progress.updated_at),
     }  # fmt: skip
 
 

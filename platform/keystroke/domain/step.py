@@ -72,6 +72,19 @@ class Step:
     now: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class StepState:
+    """Where a step is, without its payloads."""
+
+    identity: str
+    name: str
+    kind: StepKind
+    status: StepStatus
+    attempt: int
+    started_at: datetime
+    finished_at: datetime | None
+
+
 def identity(branch: str, key: str, occurrence: int) -> str:
     """`research#0` in the root branch, `1/store#0` in a branch."""
     call = f"{key}#{occurrence}"

@@ -1,0 +1,125 @@
+"""Server-sent events: one run from its beginning, resumed, to its end; the list from now on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from keystroke.domain.lease import Lease
+from keystroke.domain.trace import LogLine
+from keystroke.operations.record_progress import record_progress
+from keystroke.operations.record_trace import record_trace
+from support.api import Api, assert_problem, open_api
+from support.starts import GREET, Stage, publish
+
+
+@dataclass
+class Event:
+    """One event of a stream."""
+
+    name: str
+    position: str
+    data: Any
+
+
+def events(api: Api, path: str, **headers: str) -> Iterator[Event]:
+    """The events of a stream as they come; closing the iterator ends the stream."""
+    answer = api.get(path, headers=headers)
+    assert answer.mimetype == "text/event-stream"
+    with answer:
+        for chunk in answer.response:
+            lines = dict(
+                line.split(": ", 1) for line in chunk.decode().strip().splitlines() if line[0] != ":"
+            )
+            if "event" in lines:
+                yield Event(lines["event"], lines.get("id", ""), json.loads(lines["data"]))
+
+
+def log(api: Api, lease: Lease, *bodies: str) -> None:
+    """Write log lines."""
+    lines = [LogLine(datetime.now(UTC), "INFO", body, "stdout") for body in bodies]
+    record_trace(api.stage.database, lease, [], lines, api.stage.settings)
+
+
+def test_a_run_is_told_from_its_beginning_to_its_end(api: Api) -> None:
+    lease = api.stage.start_and_claim()
+    told = events(api, f"/runs/{lease.run_id}/events")
+    assert [next(told).data["status"] for _ in range(2)] == ["queued", "running"]
+    log(api, lease, "one", "two")
+    record_progress(api.stage.database, lease, 0.5, "half")
+    seen = [next(told) for _ in range(3)]
+    assert [each.data["body"] for each in seen if each.name == "log"] == ["one", "two"]
+    assert [each.data["fraction"] for each in seen if each.name == "progress"] == [0.5]
+    api.stage.finish(lease)
+    assert [(each.name, each.data.get("status")) for each in told] == [("status", "success"), ("end", None)]
+
+
+def test_what_was_told_is_not_told_again_after_a_resumption(api: Api) -> None:
+    lease = api.stage.start_and_claim()
+    log(api, lease, "one", "two", "three")
+    told = events(api, f"/runs/{lease.run_id}/events")
+    second = [next(told) for _ in range(2)][-1]
+    told.close()
+    api.stage.finish(lease)
+    rest = list(events(api, f"/runs/{lease.run_id}/events", **{"Last-Event-ID": second.position}))
+    assert [each.data["body"] for each in rest if each.name == "log"] == ["three"]
+    assert [each.data["status"] for each in rest if each.name == "status"] == ["queued", "running", "success"]
+    assert rest[-1].name == "end"
+
+
+def test_a_position_that_is_none_begins_anew(api: Api) -> None:
+    lease = api.stage.start_and_claim()
+    api.stage.finish(lease)
+    told = list(events(api, f"/runs/{lease.run_id}/events", **{"Last-Event-ID": "x' or 1=1"}))
+    assert [each.name for each in told] == ["status", "status", "status", "end"]
+
+
+def test_the_list_tells_which_runs_change_from_now_on(api: Api) -> None:
+    api.stage.start()
+    told = events(api, "/events")
+    assert next(told).name == "ready"
+    started = api.stage.start()
+    [change] = next(told).data["data"]
+    assert change == {"id": started.run_id, "transition": "create", "status": "queued", "workflow": "greet"}
+
+
+def test_the_list_does_not_resume_but_says_so(api: Api) -> None:
+    assert next(events(api, "/events", **{"Last-Event-ID": "7"})).name == "reset"
+
+
+def test_nothing_is_told_about_other_projects(api: Api) -> None:
+    other = publish(api.stage.database, GREET, project="other")
+    told = events(api, "/events", **api.key("viewer", project="demo"))
+    assert next(told).name == "ready"
+    unseen = replace(api.stage, project=other).start()
+    seen = api.stage.start()
+    assert unseen.created
+    assert [change["id"] for change in next(told).data["data"]] == [seen.run_id]
+
+
+def test_an_unknown_run_has_no_events(api: Api) -> None:
+    assert_problem(api.get("/runs/run_01kasjb2vzf0btnyfp0a4dd6pb/events"), 404)
+
+
+def test_too_many_streams_are_refused_at_once(stage: Stage) -> None:
+    api = open_api(stage, streams=1)
+    try:
+        told = events(api, "/events")
+        next(told)
+        refused = api.get("/events")
+        assert_problem(refused, 503, "too-many-streams")
+        assert refused.headers["Retry-After"]
+        told.close()
+        assert next(events(api, "/events")).name == "ready"
+    finally:
+        api.services.close()
+
+
+def test_streams_end_with_the_process(api: Api) -> None:
+    told = events(api, "/events")
+    assert next(told).name == "ready"
+    api.services.waits.close()
+    assert list(told) == []
