@@ -9,5 +9,6 @@ pytest_plugins = [
     "support.starts",
     "support.worker_fleet",
     "support.api",
+    "support.pages",
     "support.attempts",
 ]

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from flask import Response, abort, send_from_directory
+from flask import Response, abort
 
 _FOLDER: Final = Path(__file__).parents[1] / "static"
 _TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -18,16 +18,22 @@ _FOR_EVER: Final = "public, max-age=31536000, immutable"
 def assets_path() -> str:
     """The path below which the current files are; their modules import each other relative to it."""
     digest = hashlib.sha256()
-    for path in sorted(_FOLDER.iterdir()):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    for name, content in _files().items():
+        digest.update(name.encode() + b"\0" + content)
     return f"/static/{digest.hexdigest()[:16]}"
 
 
 def serve_asset(digest: str, name: str) -> Response:
     """One file; kept by the browser only under the current digest, since a rolling deploy serves two for a while."""
-    kind = _TYPES.get(Path(name).suffix)
-    if kind is None:
+    content = _files().get(name)
+    if content is None:
         abort(404)
-    answer = send_from_directory(_FOLDER, name, mimetype=kind, etag=False)
+    answer = Response(content, mimetype=_TYPES[Path(name).suffix])
     answer.headers["Cache-Control"] = _FOR_EVER if assets_path() == f"/static/{digest}" else "no-cache"
     return answer
+
+
+@cache
+def _files() -> dict[str, bytes]:
+    """All of them, by name: together they are smaller than one photograph."""
+    return {path.name: path.read_bytes() for path in sorted(_FOLDER.iterdir()) if path.suffix in _TYPES}

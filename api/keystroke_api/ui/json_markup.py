@@ -18,6 +18,8 @@ _LONGEST_TEXT: Final = 4_000
 #: Up to so many nodes everything is open; beyond it the outer levels are.
 _SMALL: Final = 80
 _OPEN_LEVELS: Final = 2
+#: Nobody reads on this far in, and markup that is nested deeper costs browsers dearly.
+_DEEPEST: Final = 200
 #: Characters that are no ink: controls, line separators, marks that turn the reading direction around.
 _INVISIBLE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
@@ -46,7 +48,9 @@ class _Writer:
     def value(self, key: str, value: Any, comma: str, depth: int) -> None:
         """One value behind its key (markup), before its comma."""
         self._nodes -= 1
-        if isinstance(value, dict) and value:
+        if depth > _DEEPEST:
+            self.parts.append("<div class=more>… nested deeper: download to see all</div>")
+        elif isinstance(value, dict) and value:
             items = [(self._key(name), item) for name, item in self._some(value.items())]
             self._container(key, items, len(value), "{}", comma, depth)
         elif isinstance(value, list) and value:

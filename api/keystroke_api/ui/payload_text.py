@@ -16,18 +16,26 @@ _LONGEST_SHOWN: Final = 60_000
 _LARGE: Final = 400_000
 
 
-class _Dumper(yaml.CSafeDumper):
+class _NoAliases:
     """YAML without anchors: equal parts are written out each time."""
 
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, _data: Any) -> bool:
         """Always."""
         return True
+
+
+class _QuickDumper(_NoAliases, yaml.CSafeDumper):
+    """Written in C, twenty times as quick; it escapes what lies beyond U+FFFF."""
+
+
+class _EmojiDumper(_NoAliases, yaml.SafeDumper):
+    """Written in Python; it leaves emoji as they are."""
 
 
 def as_text(value: Any, kind: str) -> str:
     """The whole value as `json` or `yaml`."""
     if kind == "yaml":
-        return yaml.dump(value, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=120)
+        return yaml.dump(value, Dumper=_dumper(value), allow_unicode=True, sort_keys=False, width=120)
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -37,6 +45,11 @@ def shown_yaml(value: Any) -> str:
     if len(text) > _LONGEST_SHOWN:
         text = text[:_LONGEST_SHOWN] + "\n… (cut here: download to see all)"
     return visible(text)
+
+
+def _dumper(value: Any) -> type[_QuickDumper | _EmojiDumper]:
+    text = json.dumps(value, ensure_ascii=False)
+    return _EmojiDumper if len(text) <= _LONGEST_SHOWN and max(text) > "\uffff" else _QuickDumper
 
 
 def _beginning(value: Any) -> Any:

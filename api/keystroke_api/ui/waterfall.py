@@ -74,17 +74,17 @@ def _nested(lines: list[Record]) -> list[tuple[Record, int]]:
     """Parents before their children, those of one parent in order of start; without recursion, whatever the depth."""
     ids = {line["id"] for line in lines}
     children: defaultdict[Any, list[Record]] = defaultdict(list)
-    for line in sorted(lines, key=lambda each: each["start"], reverse=True):
+    for line in sorted(lines, key=lambda each: each["start"]):
         children[line["parent"] if line["parent"] in ids else None].append(line)
     ordered: list[tuple[Record, int]] = []
-    waiting = [(line, 0) for line in children[None]]
+    waiting = [(line, 0) for line in reversed(children[None])]
     seen: set[str] = set()
     while waiting:
         line, depth = waiting.pop()
         if line["id"] not in seen:
             seen.add(line["id"])
             ordered.append((line, min(depth, _DEEPEST)))
-            waiting += [(child, depth + 1) for child in children[line["id"]]]
+            waiting += [(child, depth + 1) for child in reversed(children[line["id"]])]
     return ordered
 
 
