@@ -129,7 +129,7 @@ class StepRun:
         finished = self._doors.clock()
         if pause is None:
             self._fail(recorded, finished, usage)
-        failed = StepTry(self._number, recorded, began, finished)
+        failed = StepTry(self._number, {**recorded, "retryable": True}, began, finished)
         self._tries = (*self._tries, failed)[-_TRIES_KEPT:]
         self._due = finished + pause
         self._record(StepStatus.RETRYING, usage, due_at=self._due)
