@@ -111,9 +111,11 @@ PROJECT = {
                 file.write(line + "\\n")
     """,
     "workflows/stubborn.py": """
+        import logging
         import os
         import socket
         import subprocess
+        import threading
         import time
 
         from keystroke import Context, action, workflow
@@ -184,6 +186,15 @@ PROJECT = {
         @workflow("brief")
         def brief(ctx: Context) -> int:
             return sum(note(number, ctx.run_id) for number in range(5))
+
+
+        @workflow("mortal")
+        def mortal(ctx: Context) -> None:
+            log = logging.getLogger("mortal")
+            for _ in range(4):
+                threading.Thread(target=lambda: [log.warning("about to die") for _ in range(10_000)], daemon=True).start()
+            log.warning("dying in attempt %s", ctx.attempt)
+            os._exit(7)
 
 
         @workflow("noop")
