@@ -10,5 +10,6 @@ pytest_plugins = [
     "support.worker_fleet",
     "support.api",
     "support.pages",
+    "support.browser",
     "support.attempts",
 ]

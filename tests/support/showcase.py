@@ -104,6 +104,8 @@ class Showcase:
     def __init__(self, stage: Stage) -> None:
         """On a stage with the showcase's workflows."""
         self.stage = stage
+        #: The lease of the run that `running` made last.
+        self.lease: Lease
 
     def fill(self) -> dict[str, str]:
         """One run of each kind, by the name of the kind."""
@@ -212,7 +214,7 @@ class Showcase:
     def running(self) -> str:
         """One at work, with progress, a finished step and a running one."""
         lease = self.stage.start_and_claim("long-report", value={"sections": 30, "seconds_per_section": 1.0})
-        at = self.now()
+        self.lease, at = lease, self.now()
         first = self._step("read_section#0", at, at + timedelta(milliseconds=20), {"number": 1}, 251)
         record_step(self.stage.database, lease, first, self.stage.settings)
         second = replace(

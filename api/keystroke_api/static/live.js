@@ -38,7 +38,7 @@ class Follower {
   listen() {
     this.source = new EventSource(this.place.dataset.live);
     this.source.addEventListener("open", () => { this.poll(false); this.show("Live"); });
-    this.source.addEventListener("error", () => { this.poll(true); this.show("Looking every few seconds"); });
+    this.source.addEventListener("error", () => { this.poll(true); this.refreshSoon(); this.show("Looking every few seconds"); });
     this.source.addEventListener("runs", (event) => this.runsChanged(JSON.parse(event.data).data));
     this.source.addEventListener("reset", () => this.refreshSoon());
     this.source.addEventListener("log", (event) => appendLog(JSON.parse(event.data)));

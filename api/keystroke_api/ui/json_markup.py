@@ -20,8 +20,11 @@ _SMALL: Final = 80
 _OPEN_LEVELS: Final = 2
 #: Nobody reads on this far in, and markup that is nested deeper costs browsers dearly.
 _DEEPEST: Final = 200
-#: Characters that are no ink: controls, line separators, marks that turn the reading direction around.
-_INVISIBLE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+#: Characters that are no ink: controls, line separators, marks that turn the reading direction around. Joiners are ink:
+#: families of emoji and several scripts are written with them.
+_INVISIBLE: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
+)
 
 
 def json_markup(value: Any) -> Markup:

@@ -32,6 +32,15 @@ class _EmojiDumper(_NoAliases, yaml.SafeDumper):
     """Written in Python; it leaves emoji as they are."""
 
 
+def _text(dumper: Any, text: str) -> Any:
+    """Texts of several lines as blocks, line by line."""
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+for _dumper_class in (_QuickDumper, _EmojiDumper):
+    _dumper_class.add_representer(str, _text)
+
+
 def as_text(value: Any, kind: str) -> str:
     """The whole value as `json` or `yaml`."""
     if kind == "yaml":

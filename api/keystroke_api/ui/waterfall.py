@@ -30,8 +30,9 @@ def waterfall(record: Record, now: datetime) -> Waterfall:
     last = max(line["end"] or stamp for line in lines)
     total = max(_milliseconds(first, last), 1)
     bars = [_bar(line, depth, first, stamp, total) for line, depth in _nested(lines)[:_MOST_BARS]]
+    parts = _TICKS if total > _TICKS else 1
     ticks = [
-        (_WIDTH * at / _TICKS, duration_text(total * at // _TICKS) if at else "0") for at in range(_TICKS + 1)
+        (_WIDTH * at / parts, duration_text(total * at // parts) if at else "0") for at in range(parts + 1)
     ]
     return Waterfall(bars, ticks, max(len(lines) - _MOST_BARS, 0))
 

@@ -1,0 +1,105 @@
+"""Each page in a real browser: no barrier that axe knows, no error, readable on a phone and without scripts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from support.browser import Tab
+
+WIDE: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}, "color_scheme": "light"}
+DARK: dict[str, Any] = {**WIDE, "color_scheme": "dark"}
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "color_scheme": "light",
+    "has_touch": True,
+}
+NO_SCRIPTS: dict[str, Any] = {**WIDE, "java_script_enabled": False}
+PAGES = (
+    "/history", "/history?status=failed&status=running&columns=name,status,tags,cost,id", "/history?run={charged}",
+    "/history?q=nothing+like+this", "/history/{signed_up}", "/history/{charged}", "/history/{running}", "/history/{nasty}",
+    "/history/{nasty}?view=yaml", "/history/{handed_back}?tab=metadata", "/history/{signed_up}?tab=trace",
+    "/history/{nasty}?tab=trace", "/history/{running}?tab=trace&level=ERROR", "/workflows", "/workflows/signup-pipeline",
+    "/workflows/signup-pipeline?input=json", "/docs",
+)  # fmt: skip
+
+
+def barriers(tab: Tab) -> list[str]:
+    """What axe finds, as lines to read."""
+    found = Axe().run(
+        tab.page,
+        options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]},
+    )
+    return [
+        f"{each['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:300]}"
+        for each in found.response["violations"]
+        for node in each["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("context", [WIDE, DARK, PHONE], indirect=True, ids=["wide", "dark", "phone"])
+def test_every_page_is_free_of_barriers_and_errors(tab: Tab) -> None:
+    ids = tab.site.showcase.fill()
+    found = {}
+    for path in PAGES:
+        tab.go(path.format(**ids))
+        if lines := barriers(tab):
+            found[path] = lines
+    assert found == {}
+
+
+def test_an_empty_site_is_free_of_barriers(tab: Tab) -> None:
+    for path in ("/history", "/workflows/charge-card"):
+        tab.go(path)
+        assert barriers(tab) == []
+
+
+def test_the_page_of_an_error_is_free_of_barriers(tab: Tab) -> None:
+    tab.go("/nope")
+    assert barriers(tab) == []
+    assert tab.page.get_by_role("link", name="History").first.is_visible()
+    [said] = tab.wrong
+    assert "404" in said
+    tab.wrong.clear()
+
+
+@pytest.mark.parametrize("context", [PHONE], indirect=True)
+def test_no_page_is_wider_than_a_phone(tab: Tab) -> None:
+    ids = tab.site.showcase.fill()
+    wide = {}
+    for path in PAGES:
+        tab.go(path.format(**ids))
+        overflow = tab.page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        if overflow > 0:
+            wide[path] = overflow
+    assert wide == {}
+
+
+@pytest.mark.parametrize("context", [NO_SCRIPTS], indirect=True)
+def test_everything_can_be_read_and_done_without_scripts(tab: Tab) -> None:
+    ids = tab.site.showcase.fill()
+    page = tab.go("/history")
+    page.locator(f"tr[id='{ids['queued']}'] input").check()
+    page.get_by_role("button", name="Cancel selected").click()
+    assert "Canceled 1 run." in page.inner_text("main")
+    page.locator(f"tr[id='{ids['signed_up']}'] a").click()
+    assert "Grace Hopper scores 72 of 100." in page.inner_text("#panel")
+    page.get_by_role("link", name="Trace").click()
+    assert "GET example.com" in page.inner_text("#panel")
+    tab.go("/workflows/signup-pipeline")
+    page.get_by_label("Name").fill("Ada")
+    page.get_by_label("E-mail").fill("ada@example.com")
+    page.get_by_role("button", name="Start run").click()
+    assert "Started." in page.inner_text("main")
+
+
+def test_evil_payloads_run_nothing(tab: Tab) -> None:
+    run_id = tab.site.showcase.nasty()
+    for query in ("", "?view=yaml", "?tab=metadata", "?tab=trace"):
+        page = tab.go(f"/history/{run_id}{query}")
+        assert page.locator("main script, main img, main iframe").count() == 0
+        assert page.evaluate("document.querySelectorAll('[onmouseover], [onerror]').length") == 0
