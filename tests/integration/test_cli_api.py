@@ -6,7 +6,10 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +18,11 @@ import pytest
 from keystroke.domain.failure import Failure
 from keystroke.domain.outcome import Failed
 from keystroke.domain.states import Reason
+from keystroke.domain.trace import LogLine
 from keystroke.local.ports import free_port
 from keystroke.operations.api_keys import create_api_key
+from keystroke.operations.record_progress import record_progress
+from keystroke.operations.record_trace import record_trace
 from keystroke.settings import Settings
 from keystroke.store import Database
 from support.processes import Processes, environment_of
@@ -222,3 +228,65 @@ def test_slugs_are_completed(cli: CommandLine) -> None:
     assert cli.run(**words).stdout.strip() == "plain,greet"
     unreachable = cli.run(**words, KEYSTROKE_TARGET="http://127.0.0.1:9")
     assert (unreachable.stdout.strip(), unreachable.stderr) == ("", "")
+
+
+@contextmanager
+def worked_on(cli: CommandLine, outcome: Failed | None = None) -> Iterator[None]:
+    """Somebody claims the run, logs two lines and ends it, while the block goes on."""
+
+    def work() -> None:
+        lease = wait_until(cli.stage.claim)
+        assert lease
+        at = datetime(2026, 11, 23, tzinfo=UTC)
+        lines = [LogLine(at, "INFO", body, "app", None, "charge#0") for body in ("first", "second")]
+        record_progress(cli.stage.database, lease, 0.5, "half way")
+        record_trace(cli.stage.database, lease, [], lines, cli.stage.settings)
+        cli.stage.finish(lease, outcome)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    yield
+    worker.join()
+
+
+def test_watch_follows_a_run_to_its_end(cli: CommandLine) -> None:
+    run_id = cli.start()
+    with worked_on(cli):
+        watched = cli.run("workflows", "runs", "watch", run_id[:-2])
+    events = [json.loads(line) for line in watched.stdout.splitlines()]
+    statuses = [event["status"] for event in events if event["event"] == "status"]
+    assert statuses == ["queued", "running", "success"]
+    assert [event["body"] for event in events if event["event"] == "log"] == ["first", "second"]
+    assert [event["message"] for event in events if event["event"] == "progress"] == ["half way"]
+
+
+def test_watch_ends_with_the_outcome_and_reads_well(cli: CommandLine) -> None:
+    run_id = cli.start()
+    failed = Failed(Failure("ValueError", "no such account"), Reason.USER_ERROR)
+    with worked_on(cli, failed):
+        watched = cli.run("workflows", "runs", "watch", run_id, "--output", "table", code=1)
+    assert "INFO    charge#0 first" in watched.stdout
+    assert "running attempt 1" in watched.stdout
+    assert "failed  (user_error)" in watched.stdout
+    assert watched.stderr.strip() == f"error: {run_id} ended failed: ValueError: no such account"
+
+
+def test_logs_are_printed_and_followed(cli: CommandLine) -> None:
+    run_id = cli.start()
+    with worked_on(cli):
+        followed = cli.run("workflows", "runs", "logs", run_id, "--follow")
+    printed = cli.run("workflows", "runs", "logs", run_id)
+    for text in (followed.stdout, printed.stdout):
+        assert [json.loads(line)["body"] for line in text.splitlines()] == ["first", "second"]
+
+
+def test_run_follow_shows_the_logs_and_prints_the_run(cli: CommandLine) -> None:
+    with worked_on(cli):
+        done = cli.run("workflows", "run", "greet", "--input", INPUT, "--follow")
+    assert json.loads(done.stdout)["status"] == "success"
+    assert [line.split()[-1] for line in done.stderr.splitlines()] == ["first", "second"]
+
+
+def test_watching_an_unknown_run_says_so(cli: CommandLine) -> None:
+    refused = cli.run("workflows", "runs", "watch", "run_01m8542e53eqdtw3zb6n64n8k7", code=1)
+    assert refused.stderr == "error: There is no run run_01m8542e53eqdtw3zb6n64n8k7.\n"

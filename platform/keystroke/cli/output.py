@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import Any
 
 import click
@@ -21,7 +20,7 @@ def show(value: Any, *, kind: str, session: Session) -> None:
         from keystroke.cli.summaries import summarize
 
         value = summarize(value, kind)
-    form = session.output or ("table" if sys.stdout.isatty() else "json")
+    form = session.form()
     if form == "table":
         from keystroke.cli.tables import print_table
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +38,10 @@ class Session:
 
         found = target or self.find_target()
         return Client(found.url, os.environ.get("KEYSTROKE_API_KEY") or None, name="cli")
+
+    def form(self) -> str:
+        """table, json or yaml: what was asked for, else what fits stdout."""
+        return self.output or ("table" if sys.stdout.isatty() else "json")
 
     def show(self, value: object, *, kind: str) -> None:
         """Print the answer in the form that was asked for; `kind` names its table (see `tables`)."""

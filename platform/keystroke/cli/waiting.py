@@ -10,14 +10,13 @@ from typing import Any, Final, Protocol
 
 import click
 
+from keystroke.cli.retrying import PATIENCE, passes_by_itself
 from keystroke.client import Client
 from keystroke.domain.states import Status
 from keystroke.errors import RequestRefused, ServerUnreachable
 
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 0.5
-#: A server that restarts is back within this time (seconds); the run goes on meanwhile.
-_PATIENCE: Final = 60.0
 
 
 class Show(Protocol):
@@ -35,9 +34,14 @@ def wait_for_run(client: Client, run_id: str) -> dict[str, Any]:
     except KeyboardInterrupt:
         click.echo(f"stopped waiting; {run_id} goes on (`keystroke history get {run_id}`)", err=True)
         raise
+    tell_ending(run)
+    return run
+
+
+def tell_ending(run: dict[str, Any]) -> None:
+    """Say on stderr why a run that has ended was no success."""
     if run["status"] != Status.SUCCESS:
         click.echo(_ending(run), err=True)
-    return run
 
 
 def _poll(client: Client, run_id: str, show: Show) -> dict[str, Any]:
@@ -47,7 +51,7 @@ def _poll(client: Client, run_id: str, show: Show) -> dict[str, Any]:
         try:
             run = client.get_run(run_id)
         except (ServerUnreachable, RequestRefused) as error:
-            if not _passes_by_itself(error) or time.monotonic() - answered > _PATIENCE:
+            if not passes_by_itself(error) or time.monotonic() - answered > PATIENCE:
                 raise
         else:
             answered = time.monotonic()
@@ -56,11 +60,6 @@ def _poll(client: Client, run_id: str, show: Show) -> dict[str, Any]:
                 return run
         time.sleep(pause)
         pause = min(pause * 1.3, _LONGEST_PAUSE)
-
-
-def _passes_by_itself(error: ServerUnreachable | RequestRefused) -> bool:
-    """Whether asking again may help: nobody there, or a server that says so (503, 429)."""
-    return isinstance(error, ServerUnreachable) or error.status in (429, 502, 503, 504)
 
 
 def _ending(run: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from keystroke.client.connection import Connection, Params
+from keystroke.client.events import Event
 from keystroke.errors import AmbiguousRunId, RunNotFound
 
 Answer = dict[str, Any]
@@ -95,6 +96,25 @@ class Client:
             cursor = page["next_cursor"]
             if missing <= 0 or not page["has_more"] or not cursor:
                 return
+
+    def list_logs(self, run_id: str) -> Iterator[Answer]:
+        """All log lines of a run, oldest first: `{time, severity, body, logger, span_id, step}`."""
+        cursor: Params = {}
+        while True:
+            page = _object(
+                self._connection.get(f"/runs/{quote(run_id, safe='')}/logs", {"limit": "1000", **cursor})
+            )
+            yield from page["data"]
+            if not page["has_more"]:
+                return
+            cursor = {"cursor": page["next_cursor"]}
+
+    def follow_run(self, run_id: str, position: str | None = None) -> Iterator[Event]:
+        """What becomes of a run, from its beginning or from behind `position`: events until `end`.
+
+        The server ends a stream after some minutes: the iteration stops then, to be taken up at the last position.
+        """
+        return self._connection.events(f"/runs/{quote(run_id, safe='')}/events", position)
 
     def cancel_run(self, run_id: str) -> Answer:
         """Ask for the end of a run; a run that has ended is a `RequestRefused` with status 409."""

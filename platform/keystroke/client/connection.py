@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from keystroke.client.events import Event, parse_events
 from keystroke.errors import RequestRefused, ServerUnreachable
 
 if TYPE_CHECKING:
@@ -34,6 +35,20 @@ class Connection:
     def post(self, path: str, body: Any, headers: Mapping[str, str] | None = None) -> Any:
         """The JSON answer to a POST of a JSON body. Never repeated by itself: it may have been carried out."""
         return self._request("POST", path, json=body, headers=dict(headers or {}))
+
+    def events(self, path: str, position: str | None) -> Iterator[Event]:
+        """The events of a stream, from behind `position` on, until the server ends it."""
+        import httpx
+
+        headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": position} if position else {})
+        try:
+            with self._http.stream("GET", path, headers=headers) as response:
+                if not response.is_success:
+                    response.read()
+                    raise _refusal(self._base_url, response)
+                yield from parse_events(response.iter_lines())
+        except httpx.HTTPError as error:
+            raise ServerUnreachable(url=self._base_url, why=str(error) or type(error).__name__) from error
 
     def close(self) -> None:
         """Close what was opened."""

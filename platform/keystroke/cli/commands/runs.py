@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -84,6 +85,51 @@ def get_run(context: click.Context, slug: str, run_id: str, include: str | None)
     if run["workflow"] != slug:
         raise RunNotFound(run_id=f"{run_id} of {slug} (that one belongs to {run['workflow']})")
     session.show(run, kind="run")
+
+
+@runs.command("watch")
+@run_argument
+@remote_options
+@click.pass_context
+def watch_run(context: click.Context, run_id: str) -> int:
+    """Follow a run until it has ended: statuses, steps, progress, logs. The exit code tells its outcome.
+
+    Lines on a terminal, JSON lines when piped.
+    """
+    from keystroke.cli.following import event_line, follow
+    from keystroke.cli.waiting import tell_ending
+
+    session = session_of(context)
+    as_lines = session.form() == "table"
+    with session.connect() as client:
+        whole = client.find_run_id(run_id)
+        for event in follow(client, whole):
+            text = event_line(event) if as_lines else json.dumps({"event": event.name, **event.data})
+            if text is not None:
+                click.echo(text)
+        run = client.get_run(whole)
+    tell_ending(run)
+    return 0 if run["status"] == Status.SUCCESS else 1
+
+
+@runs.command("logs")
+@run_argument
+@click.option(
+    "--follow", "following", is_flag=True, help="Go on with the lines to come, until the run has ended."
+)
+@remote_options
+@click.pass_context
+def print_logs(context: click.Context, run_id: str, following: bool) -> None:
+    """Print the logs of a run: lines on a terminal, JSON lines when piped."""
+    from keystroke.cli.following import follow, log_line
+
+    session = session_of(context)
+    as_lines = session.form() == "table"
+    with session.connect() as client:
+        whole = client.find_run_id(run_id)
+        events = (event.data for event in follow(client, whole) if event.name == "log")
+        for line in events if following else client.list_logs(whole):
+            click.echo(log_line(line) if as_lines else json.dumps(line, ensure_ascii=False))
 
 
 @runs.command("cancel")

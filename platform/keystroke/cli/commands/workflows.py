@@ -53,6 +53,7 @@ def get_workflow(context: click.Context, slug: str) -> None:
 @slug_argument
 @click.option("--input", "input_text", metavar="JSON|@FILE|-", help="The input: JSON, @file, or - for stdin.")
 @click.option("--wait", is_flag=True, help="Wait for the end, and end with its outcome.")
+@click.option("--follow", is_flag=True, help="The same, with the run's logs on stderr meanwhile.")
 @click.option("--tag", "tags", multiple=True, metavar="K=V", help="A tag of the run; may be repeated.")
 @click.option("--idempotency-key", metavar="KEY", help="The same key starts the same run once only.")
 @click.option(
@@ -63,10 +64,10 @@ def get_workflow(context: click.Context, slug: str) -> None:
 @remote_options
 @click.pass_context
 def run_workflow(
-    context: click.Context, /, slug: str, input_text: str | None, wait: bool, tags: tuple[str, ...], run_at: str | None,
-    **options: Any,
+    context: click.Context, /, slug: str, input_text: str | None, wait: bool, follow: bool, tags: tuple[str, ...],
+    run_at: str | None, **options: Any,
 ) -> int:  # fmt: skip
-    """Start a run and print it; with --wait, its outcome."""
+    """Start a run and print it; with --wait or --follow, its outcome."""
     session = session_of(context)
     options |= {"tags": read_tags(tags), "run_at": read_future_moment("--run-at", run_at)}
     input = read_json(input_text)
@@ -75,12 +76,22 @@ def run_workflow(
         project = find_project(session.project, target, client)
         run_id = str(client.start_run(project, slug, input, **options)["run_id"])
         try:
-            run = _outcome(client, run_id) if wait else client.get_run(run_id)
+            if follow:
+                _print_logs(client, run_id)
+            run = _outcome(client, run_id) if wait or follow else client.get_run(run_id)
         except KeystrokeError:
             click.echo(f"{run_id} was started; what became of it is not known:", err=True)
             raise
     session.show(run, kind="run")
-    return 1 if wait and run["status"] != "success" else 0
+    return 1 if (wait or follow) and run["status"] != "success" else 0
+
+
+def _print_logs(client: Client, run_id: str) -> None:
+    from keystroke.cli.following import follow, log_line
+
+    for event in follow(client, run_id):
+        if event.name == "log":
+            click.echo(log_line(event.data), err=True)
 
 
 def _outcome(client: Client, run_id: str) -> dict[str, Any]:
