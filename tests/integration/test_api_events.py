@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import signal
+import socket
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
+
+import httpx
 
 from keystroke.domain.lease import Lease
 from keystroke.domain.trace import LogLine
 from keystroke.operations.record_progress import record_progress
 from keystroke.operations.record_trace import record_trace
-from support.api import Api, assert_problem, open_api
+from support.api import NO_BROKER, Api, assert_problem, open_api
+from support.processes import Processes
 from support.starts import GREET, Stage, publish
 
 
@@ -38,17 +44,17 @@ def events(api: Api, path: str, **headers: str) -> Iterator[Event]:
                 yield Event(lines["event"], lines.get("id", ""), json.loads(lines["data"]))
 
 
-def log(api: Api, lease: Lease, *bodies: str) -> None:
+def log(stage: Stage, lease: Lease, *bodies: str) -> None:
     """Write log lines."""
     lines = [LogLine(datetime.now(UTC), "INFO", body, "stdout") for body in bodies]
-    record_trace(api.stage.database, lease, [], lines, api.stage.settings)
+    record_trace(stage.database, lease, [], lines, stage.settings)
 
 
 def test_a_run_is_told_from_its_beginning_to_its_end(api: Api) -> None:
     lease = api.stage.start_and_claim()
     told = events(api, f"/runs/{lease.run_id}/events")
     assert [next(told).data["status"] for _ in range(2)] == ["queued", "running"]
-    log(api, lease, "one", "two")
+    log(api.stage, lease, "one", "two")
     record_progress(api.stage.database, lease, 0.5, "half")
     seen = [next(told) for _ in range(3)]
     assert [each.data["body"] for each in seen if each.name == "log"] == ["one", "two"]
@@ -59,7 +65,7 @@ def test_a_run_is_told_from_its_beginning_to_its_end(api: Api) -> None:
 
 def test_what_was_told_is_not_told_again_after_a_resumption(api: Api) -> None:
     lease = api.stage.start_and_claim()
-    log(api, lease, "one", "two", "three")
+    log(api.stage, lease, "one", "two", "three")
     told = events(api, f"/runs/{lease.run_id}/events")
     second = [next(told) for _ in range(2)][-1]
     told.close()
@@ -123,3 +129,26 @@ def test_streams_end_with_the_process(api: Api) -> None:
     assert next(told).name == "ready"
     api.services.waits.close()
     assert list(told) == []
+
+
+def test_a_real_server_sends_events_as_they_happen_and_ends_its_streams_at_sigterm(
+    stage: Stage, processes: Processes
+) -> None:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        listen = f"127.0.0.1:{probe.getsockname()[1]}"
+    served = processes.keystroke("api", settings=replace(stage.settings, listen=listen, broker_url=NO_BROKER))
+    served.wait_for("listens on")
+    lease = stage.start_and_claim()
+    transport = httpx.HTTPTransport(retries=20)  # until it listens
+    with (
+        httpx.Client(transport=transport, timeout=20) as client,
+        client.stream("GET", f"http://{listen}/api/v1/runs/{lease.run_id}/events") as answer,
+    ):
+        lines = (line for line in answer.iter_lines() if line.startswith("event:"))
+        assert [next(lines) for _ in range(2)] == ["event: status"] * 2
+        log(stage, lease, "as it happens")
+        assert next(lines) == "event: log"
+        served.send(signal.SIGTERM)
+        assert list(lines) == []
+    assert served.wait(15) == 0

@@ -27,7 +27,7 @@ def install_pages(app: Flask) -> None:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
         time=wording.time_text, full_time=wording.full_time_text, duration=wording.duration_text,
-        trigger_label=trigger_label, json_markup=json_markup, yaml_text=shown_yaml, visible=visible,
+        trigger_label=trigger_label, json_markup=json_markup, yaml_text=shown_yaml, visible=visible, ticked=wording.ticked,
     )  # fmt: skip
     app.jinja_env.globals.update(money=wording.money_text, counted=wording.counted)
     install_problem_pages(app)

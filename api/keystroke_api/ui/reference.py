@@ -42,6 +42,7 @@ def _group(path: str) -> str:
 def _route(method: str, path: str, found: dict[str, Any]) -> dict[str, Any]:
     return {
         "id": found["operationId"], "method": method, "path": path, "summary": found["summary"],
+        "label": found["operationId"].replace("_", " ").capitalize(),
         "description": found["description"],
         "parameters": [{**each, "type": _type(each["schema"])} for each in found["parameters"]],
         "body": _type(found["requestBody"]["content"]["application/json"]["schema"]) if "requestBody" in found else "",

@@ -29,6 +29,7 @@ def waterfall(record: Record, now: datetime) -> Waterfall:
     first = min(line["start"] for line in lines)
     last = max(line["end"] or stamp for line in lines)
     total = max(_milliseconds(first, last), 1)
+    _number_tries(lines)
     bars = [_bar(line, depth, first, stamp, total) for line, depth in _nested(lines)[:_MOST_BARS]]
     parts = _TICKS if total > _TICKS else 1
     ticks = [
@@ -98,6 +99,18 @@ def _bar(line: Record, depth: int, first: str, now: str, total: int) -> Bar:
         offset_ms=offset, duration_ms=length, x=round(x, 1),
         width=round(min(max(_WIDTH * length / total, _THINNEST), _WIDTH - x), 1), detail=line["detail"],
     )  # fmt: skip
+
+
+def _number_tries(lines: list[Record]) -> None:
+    """A step that was tried again has a span for each try: they say which."""
+    by_step: defaultdict[str, list[Record]] = defaultdict(list)
+    for line in sorted(lines, key=lambda each: each["start"]):
+        if line["kind"] == "step":
+            by_step[line["name"]].append(line)
+    for tries in by_step.values():
+        for number, line in enumerate(tries, start=1):
+            if len(tries) > 1:
+                line["name"] += f" (try {number})"
 
 
 def _kind(attributes: Record) -> str:

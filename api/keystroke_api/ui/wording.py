@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from markupsafe import Markup, escape
+
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SECOND: Final = 1_000
 _MINUTE: Final = 60 * _SECOND
@@ -55,6 +57,17 @@ def money_text(amount: str, currency: str) -> str:
 def counted(number: int, one: str, many: str | None = None) -> str:
     """`1 run`, `2 runs`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def ticked(text: str) -> Markup:
+    """Plain text whose `words in backticks` are code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # an odd backtick is just a character
+        return escape(text)
+    pieces = (
+        Markup("<code>{}</code>").format(part) if at % 2 else escape(part) for at, part in enumerate(parts)
+    )
+    return Markup("").join(pieces)
 
 
 def _two(milliseconds: int, large: int, large_unit: str, small: int, small_unit: str) -> str:
