@@ -36,10 +36,9 @@ class Services:
         settings.require("database_url", "broker_url", "secret_key")
         # The pool lends as many connections again when it is busy: together one for each thread.
         database = Database.from_settings(settings, pool_size=settings.api_threads // 2 + 1)
-        # Half of the threads stay free for those who do not wait.
         return cls(
             settings, database, Box(settings.secret_key), Wakeups(settings), Control(settings), BrokerHealth(settings),
-            Waits(database, min(settings.streams, settings.api_threads // 2)),
+            Waits(database, settings.streams),
         )  # fmt: skip
 
     def close(self) -> None:

@@ -76,6 +76,16 @@ def test_what_was_told_is_not_told_again_after_a_resumption(api: Api) -> None:
     assert rest[-1].name == "end"
 
 
+def test_a_first_request_may_say_where_to_begin(api: Api) -> None:
+    lease = api.stage.start_and_claim()
+    log(api.stage, lease, "one")
+    first = next(events(api, f"/runs/{lease.run_id}/events"))
+    api.stage.finish(lease)
+    told = events(api, f"/runs/{lease.run_id}/events?after={first.position}")
+    assert [each.name for each in told] == ["status", "status", "status", "end"]
+    assert_problem(api.get(f"/runs/{lease.run_id}/events?after=x"), 422)
+
+
 def test_a_position_that_is_none_begins_anew(api: Api) -> None:
     lease = api.stage.start_and_claim()
     api.stage.finish(lease)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flask import Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from keystroke.operations.api_keys import Principal
 from keystroke.store import history
@@ -36,15 +36,27 @@ class EventHeaders(BaseModel):
     )
 
 
+class FollowQuery(BaseModel):
+    """Where to begin."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    after: str | None = Field(
+        default=None,
+        pattern=r"^\d{1,18}\.\d{1,18}$",
+        description="Like `Last-Event-ID`, which wins, for a first request.",
+    )
+
+
 @operation(
     "GET", f"{API}/runs/<run_id>/events", role=Role.VIEWER, problems=(404,),
     answers={200: Answer("Server-sent events: `status`, `step`, `progress`, `log`, then `end`.")},
 )  # fmt: skip
-def follow_run(caller: Principal, run_id: str, headers: EventHeaders) -> Response:
-    """What becomes of a run, from its beginning or from `Last-Event-ID` on, until it has ended."""
+def follow_run(caller: Principal, run_id: str, query: FollowQuery, headers: EventHeaders) -> Response:
+    """What becomes of a run, from its beginning or from a position on, until it has ended."""
     with services().database.read() as tx:
         run = history.get_run(caller.scope, tx, whole_run_id(caller.scope, tx, run_id))
-    return _answer(RunStream(caller.scope, run.id, Position.parse(headers.last_event_id)))
+    return _answer(RunStream(caller.scope, run.id, Position.parse(headers.last_event_id or query.after)))
 
 
 @operation(

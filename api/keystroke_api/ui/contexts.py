@@ -146,6 +146,7 @@ class RunPage:
     views: Annotated[list[Link], "The other ways to write them."]
     url: Annotated[str, "The run's own page."]
     here: Annotated[str, "Where the page is looked at: as panel, the list with it."]
+    events_url: Annotated[str, "Stream of what happens to it from now on."]
     close_url: Annotated[str | None, "The list without the panel; None on the run's own page."]
     workflow_url: Annotated[str, "Page of its workflow."]
     payloads: Annotated[bool, "Whether the reader may see input and output."]

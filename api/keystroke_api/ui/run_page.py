@@ -12,7 +12,10 @@ from keystroke.clock import from_micros, to_micros
 from keystroke.domain.states import TERMINAL, Status
 from keystroke.errors import RunEnded
 from keystroke.operations.api_keys import Principal
+from keystroke.store import changes
+from keystroke_api.event_position import Position
 from keystroke_api.rest.reading import read_run, whole_run_id
+from keystroke_api.rest.texts import API
 from keystroke_api.services import services
 from keystroke_api.ui.address import Address
 from keystroke_api.ui.canceling import cancel
@@ -54,6 +57,9 @@ def run_page(
     """What the page (or the panel beside the list `panel_of`) shows."""
     tab = tab if tab in _TABS else "overview"
     view = view if view in _VIEWS else "json"
+    position = _position(
+        caller, run_id
+    )  # before anything else of it is read, so that nothing falls in between
     record = read_run(caller, run_id, _TABS[tab])
     elapsed, active = _elapsed(record), record["status"] not in TERMINAL
     url = f"/history/{record['id']}"
@@ -63,7 +69,8 @@ def run_page(
         record=record, sentence=sentence_of(record, elapsed), elapsed_ms=elapsed, active=active, tab=tab,
         tabs=[Link(name.capitalize(), str(_shown(here, name, view)), name == tab) for name in _TABS],
         view=view, views=[Link(name.upper(), str(_shown(here, tab, name)), name == view) for name in _VIEWS],
-        url=url, here=str(_shown(here, tab, view)), close_url=str(panel_of) if panel_of else None,
+        url=url, events_url=f"{API}/runs/{record['id']}/events?after={position}", here=str(_shown(here, tab, view)),
+        close_url=str(panel_of) if panel_of else None,
         workflow_url=f"/workflows/{quote(record['workflow'])}?project={quote(record['project'])}",
         payloads=caller.scope.payloads, waterfall=drawn, logs=logs, notice="" if panel_of else take_notice(),
     )  # fmt: skip
@@ -97,6 +104,11 @@ def download_part(caller: Principal, run_id: str, part: str, kind: str) -> Respo
 def is_part(part: str, kind: str) -> bool:
     """Whether there is such a file."""
     return part in _PARTS and kind in MEDIA_TYPES
+
+
+def _position(caller: Principal, run_id: str) -> Position:
+    with services().database.read() as tx:
+        return Position(*changes.get_newest_numbers(caller.scope, tx, run_id))
 
 
 def _shown(here: Address, tab: str, view: str) -> Address:

@@ -30,6 +30,11 @@ _STEPS: Final = Sql(f"""
 select identity, name, steps.kind, steps.status, steps.attempt, steps.started_at, steps.finished_at from steps
 join runs on runs.id = steps.run_id where steps.run_id = :run_id and {_SEEN} order by steps.started_at, identity
 """)
+_NEWEST_OF_RUN: Final = Sql(f"""
+select (select coalesce(max(id), 0) from transitions where run_id = :run_id) as transition_number,
+    (select coalesce(max(id), 0) from logs where run_id = :run_id) as log_number
+from runs where id = :run_id and {_SEEN}
+""")
 _TIMELINE: Final = Sql(f"""
 select transitions.* from transitions join runs on runs.id = transitions.run_id
 where transitions.run_id = :run_id and transitions.id > :after and {_SEEN} order by transitions.id
@@ -56,6 +61,14 @@ def list_changes(scope: Scope, tx: Tx, after: int, limit: int = 1000) -> list[Ru
     """Transitions of the scope's runs with higher numbers, in their order."""
     rows = tx.rows(_CHANGES, {**_seen(scope), "after": after, "limit": limit})
     return [RunChange(row.id, row.run_id, row.transition, Status(row.status), row.workflow) for row in rows]
+
+
+def get_newest_numbers(scope: Scope, tx: Tx, run_id: str) -> tuple[int, int]:
+    """The numbers of a run's newest transition and newest log line. Raises RunNotFound."""
+    row = tx.row(_NEWEST_OF_RUN, {**_seen(scope), "run_id": run_id})
+    if row is None:
+        raise RunNotFound(run_id=run_id)
+    return row.transition_number, row.log_number
 
 
 def list_new_transitions(scope: Scope, tx: Tx, run_id: str, after: int) -> list[tuple[int, TimelineEntry]]:
