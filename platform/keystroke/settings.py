@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,10 @@ REDACTED_KEYS = (
     "password", "passwd", "token", "secret", "authorization", "api_key", "apikey", "x-api-key", "access_token",
     "refresh_token", "client_secret", "private_key", "cookie", "set-cookie",
 )  # fmt: skip
+
+
+#: What may hold a password: never repeated where it is wrong.
+_PRIVATE = frozenset({"database_url", "broker_url", "secret_key"})
 
 
 def _setting(default: Any, parse: Callable[[str], Any], doc: str) -> Any:
@@ -54,24 +58,55 @@ def _one_of(*words: str) -> Callable[[str], str]:
     return parse
 
 
+def _beginning_with(*beginnings: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if not text.startswith(beginnings):
+            raise ValueError(f"must begin with {' or '.join(beginnings)}")
+        return text
+
+    return parse
+
+
+def _address(text: str) -> str:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65_535 or "/" in host:
+        raise ValueError("must be host:port")
+    return text
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    from ipaddress import ip_network
+
+    words = _words(text)
+    for word in words:
+        ip_network(word, strict=False)
+    return words
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that can be configured. Times are seconds, sizes bytes."""
 
-    database_url: str = _setting("", str, "sqlite:////path/to.db or postgresql://user:password@host/name")
-    broker_url: str = _setting("", str, "redis://host:6379/0, rediss://…, or redis+socket:///path")
+    database_url: str = _setting(
+        "", _beginning_with("sqlite:///", "postgresql://"),
+        "sqlite:////path/to.db or postgresql://user:password@host/name",
+    )  # fmt: skip
+    broker_url: str = _setting(
+        "", _beginning_with("redis://", "rediss://", "redis+socket://"),
+        "redis://host:6379/0, rediss://…, or redis+socket:///path",
+    )  # fmt: skip
     key_prefix: str = _setting("keystroke", str, "prefix of every key in Redis")
     secret_key: tuple[str, ...] = _setting(
         (), _words, "encrypts secrets; several, comma separated: the first is current"
     )
     organization: str = _setting("default", str, "slug of the organization that projects are published to")
     project: str = _setting("", str, "slug of the default project")
-    public_url: str = _setting("", str, "base of links that are sent out")
-    listen: str = _setting("127.0.0.1:3002", str, "host:port of the API")
+    public_url: str = _setting("", _beginning_with("https://", "http://"), "base of links that are sent out")
+    listen: str = _setting("127.0.0.1:3002", _address, "host:port of the API")
     api_threads: int = _setting(32, _positive, "threads of an API process")
     api_processes: int = _setting(1, _positive, "processes of the API")
     streams: int = _setting(100, _positive, "event streams and waits of an API process")
-    trusted_proxies: tuple[str, ...] = _setting((), _words, "addresses whose X-Forwarded-* counts")
+    trusted_proxies: tuple[str, ...] = _setting((), _networks, "addresses whose X-Forwarded-* counts")
     payload_limit: int = _setting(1_048_576, _positive, "largest payload")
     redact: tuple[str, ...] = _setting(REDACTED_KEYS, _words, "keys whose values are never displayed")
     queues: tuple[str, ...] = _setting(("default",), _words, "queues that a worker serves")
@@ -88,7 +123,7 @@ class Settings:
         "FULL", _one_of("FULL", "NORMAL"), "NORMAL survives kill -9, not a power cut"
     )
     clock_offset: float = _setting(0.0, float, "added to the database's clock; for tests")
-    health_listen: str = _setting("", str, "host:port where worker and beat answer /healthz and /readyz")
+    health_listen: str = _setting("", _address, "host:port where worker and beat answer /healthz and /readyz")
     log_level: str = _setting(
         "info", _one_of("debug", "info", "warning", "error"), "of the platform's own log"
     )
@@ -97,8 +132,14 @@ class Settings:
     )
 
     @classmethod
-    def load(cls, environ: Mapping[str, str] | None = None, directory: Path | None = None) -> Settings:
-        """Read environment and the project's file; InvalidSettings names all that is wrong."""
+    def load(
+        cls,
+        environ: Mapping[str, str] | None = None,
+        directory: Path | None = None,
+        *,
+        require: Sequence[str] = (),
+    ) -> Settings:
+        """Read environment and the project's file; InvalidSettings names all that is wrong or, of `require`, missing."""
         environ = os.environ if environ is None else environ
         file_values, problems = _read_file((directory or Path.cwd()) / PROJECT_FILE)
         values: dict[str, Any] = {}
@@ -107,24 +148,33 @@ class Settings:
             in_file = file_values.pop(setting.name, None)
             raw = environ.get(variable) or in_file
             if raw in (None, ""):
+                problems += _missing(setting) if setting.name in require else []
                 continue
             try:
                 values[setting.name] = setting.metadata["parse"](_as_text(raw))
             except ValueError as error:
-                problems.append(f"{variable}: {raw!r}: {error}")
+                shown = "" if setting.name in _PRIVATE else f"{raw!r}: "
+                problems.append(f"{variable}: {shown}{error}")
         problems += [f"{PROJECT_FILE}: unknown setting {name!r}" for name in file_values]
-        if problems:
-            raise InvalidSettings(problems="\n".join(f"- {problem}" for problem in problems))
+        _refuse(problems)
         return cls(**values)
 
     def require(self, *names: str) -> Settings:
         """These settings, or InvalidSettings naming each of `names` that is missing."""
-        missing = [name for name in names if not getattr(self, name)]
-        if missing:
-            docs = {setting.name: setting.metadata["doc"] for setting in fields(self)}
-            lines = [f"- {PREFIX}{name.upper()} is missing: {docs[name]}" for name in missing]
-            raise InvalidSettings(problems="\n".join(lines))
+        unset = [
+            setting for setting in fields(self) if setting.name in names and not getattr(self, setting.name)
+        ]
+        _refuse([line for setting in unset for line in _missing(setting)])
         return self
+
+
+def _missing(setting: Field[Any]) -> list[str]:
+    return [f"{PREFIX}{setting.name.upper()} is missing: {setting.metadata['doc']}"]
+
+
+def _refuse(problems: Sequence[str]) -> None:
+    if problems:
+        raise InvalidSettings(problems="\n".join(f"- {problem}" for problem in problems))
 
 
 def _as_text(raw: Any) -> str:
@@ -136,9 +186,12 @@ def _read_file(path: Path) -> tuple[dict[str, Any], list[str]]:
         return {}, []
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         return {}, [f"{path.name}: {error}"]
-    values = dict(data.get("settings", {}))
+    settings = data.get("settings", {})
+    if not isinstance(settings, dict):
+        return {}, [f"{path.name}: settings must be a table: [settings]"]
+    values = dict(settings)
     for name in ("organization", "project"):
         if name in data:
             values.setdefault(name, data[name])

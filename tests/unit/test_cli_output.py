@@ -66,6 +66,21 @@ def test_a_table_on_a_terminal(terminal: Terminal) -> None:
     assert "--cursor abc" in printed
 
 
+@pytest.mark.parametrize("columns", [40, 60, 72, 80, 100, 120])
+def test_what_is_copied_from_a_table_is_never_broken(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    rows = [{**RUN, "workflow": slug} for slug in ("signup-pipeline", "x")]
+    printed = terminal.show({**PAGE, "data": rows}, kind="runs", session=Session())
+    lines = printed.splitlines()
+    assert len(lines) == 4
+    assert lines[1].startswith("run_01jd3v5w0gf8tbm5zbbdb40jyq  signup-pipeline  success")
+    if columns >= 72:
+        assert max(map(len, lines)) <= columns
+    assert ("Created" in lines[0]) == (columns >= 72)
+
+
 def test_a_run_as_a_table_has_its_fields_and_its_steps(terminal: Terminal) -> None:
     printed = terminal.show(RUN, kind="run", session=Session())
     assert "signup-pipeline" in printed
@@ -151,3 +166,19 @@ def test_the_short_form_of_a_list_keeps_its_paging() -> None:
 )
 def test_durations_read_well(milliseconds: float, text: str) -> None:
     assert duration(milliseconds) == text
+
+
+@pytest.mark.parametrize("columns", [50, 80, 120])
+def test_the_beginning_of_a_key_is_shown_whole(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    key = {
+        "prefix": "ks_y1m1ME18", "name": "deploys from the pipeline", "role": "runner", "project": "quickstart",
+        "created_at": "2026-11-23T19:25:00Z", "last_used_at": None, "expires_at": "2027-02-21T19:25:00Z",
+    }  # fmt: skip
+    printed = terminal.show([key], kind="api_keys", session=Session())
+    assert "ks_y1m1ME18" in printed
+    assert "deploys" in printed
+    assert "runner  quickstart" in printed
+    assert max(map(len, printed.splitlines())) <= max(columns, 65)

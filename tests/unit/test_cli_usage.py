@@ -78,7 +78,27 @@ def test_help_is_there_at_once() -> None:
         (["workflows", "list", "--output", "xml"], "'xml' is not one of"),
         (["workflows", "run", "x", "--input", "{"], "--input: the text is no JSON"),
         (["workflows", "run", "x", "--input", "@nothing.json"], "--input: nothing.json cannot be read"),
+        (
+            ["workflows", "run", "x", "--input", '{"a": NaN}'],
+            "--input: the text is no JSON: NaN is no number",
+        ),
+        (["workflows", "run", "x", "--input", "[1e400]"], "--input: the text is no JSON: 1e400 is too large"),
+        (
+            ["workflows", "run", "x", "--input", '"\\ud800"'],
+            "--input: the text is no JSON: it holds half a character",
+        ),
+        (
+            ["workflows", "run", "x", "--input", "[" * 99_999],
+            "--input: the text is no JSON: it is nested too deeply",
+        ),
+        (
+            ["workflows", "run", "x", "--input", "9" * 5000],
+            "--input: the text is no JSON: a number has too many digits",
+        ),
+        (["workflows", "run", "x", "--input", "@."], "--input: . cannot be read: Is a directory"),
         (["workflows", "run", "x", "--tag", "novalue"], "write key=value"),
+        (["workflows", "list", "--target", "http://[bad"], "--target http://[bad: Invalid IPv6 URL"),
+        (["history", "get", "run_1", "--include", "steps,nope"], "'nope' is not one of"),
         (["history", "list", "--status", "done"], "'done' is not one of"),
         (["history", "list", "--since", "yesterday"], "write a duration"),
         (["history", "list", "--limit", "0"], "is not in the range"),
@@ -91,6 +111,41 @@ def test_wrong_usage_is_2(arguments: list[str], said: str, capsys: pytest.Captur
     output = capsys.readouterr()
     assert said in output.err
     assert output.out == ""
+    first, second = output.err.splitlines()
+    assert first.startswith("error: ")
+    assert second.startswith("`keystroke ")
+
+
+def test_a_configuration_that_cannot_be_used_is_2(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (["api"], ["worker"], ["beat"], ["db", "upgrade"], ["api-keys", "list"]):
+        assert main(command) == 2
+        assert capsys.readouterr().err.startswith(
+            "error: The configuration is not usable:\n- KEYSTROKE_DATABASE_URL"
+        )
+
+
+@pytest.mark.parametrize("command", [["db", "upgrade"], ["api-keys", "list"]])
+@pytest.mark.parametrize("url", ["sqlite:////nonexistent/x.db", "postgresql://nobody@127.0.0.1:1/x"])
+def test_a_database_that_is_away_is_one_line(
+    command: list[str], url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KEYSTROKE_DATABASE_URL", url)
+    assert main(command) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: The database does not answer: ")
+
+
+def test_keys_of_a_database_without_a_schema(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KEYSTROKE_DATABASE_URL", f"sqlite:///{Path.cwd()}/new.db")
+    assert main(["api-keys", "list"]) == 1
+    assert "run `keystroke db upgrade`" in capsys.readouterr().err
+
+
+def test_a_file_with_a_byte_order_mark_is_json(tmp_path: Path) -> None:
+    (tmp_path / "bom.json").write_bytes(b"\xef\xbb\xbf{}")
+    assert read_json(f"@{tmp_path}/bom.json") == {}
 
 
 @pytest.mark.parametrize(
@@ -101,8 +156,6 @@ def test_wrong_usage_is_2(arguments: list[str], said: str, capsys: pytest.Captur
         (["workflows", "list", "--target", "cloud"], "There is no profile cloud"),
         (["history", "list", "--target", "http://127.0.0.1:9"], "http://127.0.0.1:9 does not answer"),
         (["dev"], "There is no keystroke.toml in"),
-        (["db", "upgrade"], "KEYSTROKE_DATABASE_URL is missing"),
-        (["api-keys", "list"], "KEYSTROKE_DATABASE_URL is missing"),
     ],
 )
 def test_what_fails_is_1_and_says_what_to_do(

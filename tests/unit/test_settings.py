@@ -41,3 +41,47 @@ def test_what_a_component_needs_is_asked_for_by_name() -> None:
         Settings().require("database_url", "broker_url")
     assert "KEYSTROKE_DATABASE_URL" in str(caught.value)
     assert "KEYSTROKE_BROKER_URL" in str(caught.value)
+
+
+def test_what_is_wrong_and_what_is_missing_are_named_together(tmp_path: Path) -> None:
+    environ = {
+        "KEYSTROKE_DATABASE_URL": "mysql://x/y", "KEYSTROKE_BROKER_URL": "amqp://x", "KEYSTROKE_LISTEN": "nonsense",
+        "KEYSTROKE_HEALTH_LISTEN": "0.0.0.0:99999", "KEYSTROKE_PUBLIC_URL": "example.com",
+        "KEYSTROKE_TRUSTED_PROXIES": "10.0.0.0/8, proxy",
+    }  # fmt: skip
+    with pytest.raises(InvalidSettings) as caught:
+        Settings.load(environ, tmp_path, require=("database_url", "broker_url", "secret_key"))
+    for name in [*environ, "KEYSTROKE_SECRET_KEY is missing"]:
+        assert str(caught.value).count(f"- {name}") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "postgresql://user:password@host/name?sslmode=require"),
+        ("DATABASE_URL", "postgresql:///name?host=/run/postgresql"),
+        ("DATABASE_URL", "sqlite:////tmp/x.db"),
+        ("BROKER_URL", "rediss://:password@host:6379/0"),
+        ("BROKER_URL", "redis+socket:///run/valkey.sock"),
+        ("LISTEN", "[::1]:3002"),
+        ("LISTEN", "0.0.0.0:0"),
+        ("HEALTH_LISTEN", ":8080"),
+        ("PUBLIC_URL", "https://keystroke.example/base"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8,::1,192.168.1.7/24"),
+    ],
+)
+def test_what_is_right_is_taken(tmp_path: Path, name: str, value: str) -> None:
+    assert Settings.load({f"KEYSTROKE_{name}": value}, tmp_path)
+
+
+def test_a_wrong_value_that_may_hold_a_password_is_not_repeated(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings) as caught:
+        Settings.load({"KEYSTROKE_DATABASE_URL": "mysql://root:hunter2@host/name"}, tmp_path)
+    assert "KEYSTROKE_DATABASE_URL" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_settings_that_are_no_table_are_named(tmp_path: Path) -> None:
+    (tmp_path / "keystroke.toml").write_text("settings = 3\n")
+    with pytest.raises(InvalidSettings, match=r"keystroke\.toml: settings"):
+        Settings.load({}, tmp_path)

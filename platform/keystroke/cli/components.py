@@ -13,6 +13,12 @@ _ENTRIES: Final = {
     "worker": "keystroke_worker.main:run_worker",
     "beat": "keystroke_beat.main:run_beat",
 }
+#: What each cannot do without; asked for here too, so that it is named together with what is wrong.
+NEEDS: Final = {
+    "api": ("database_url", "broker_url", "secret_key"),
+    "worker": ("database_url", "broker_url", "secret_key"),
+    "beat": ("database_url", "broker_url"),
+}
 
 
 def entry_of(component: str) -> Callable[..., int]:

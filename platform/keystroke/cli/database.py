@@ -25,12 +25,15 @@ def database_settings() -> Settings:
 
 
 @contextmanager
-def open_database(settings: Settings) -> Iterator[Database]:
-    """The database, closed at the end."""
+def open_database(settings: Settings, *, any_schema: bool = False) -> Iterator[Database]:
+    """The database, closed at the end; SchemaOutdated where it has another schema, unless any will do."""
     from keystroke.store import Database
+    from keystroke.store.migrate import check_revision
 
     database = Database.from_settings(settings)
     try:
+        if not any_schema:
+            check_revision(database)
         yield database
     finally:
         database.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -20,9 +21,39 @@ def read_json(text: str | None) -> Any:
         return None
     source, content = _content(text)
     try:
-        return json.loads(content)
+        return _strict_json(content)
+    except RecursionError as error:
+        raise click.UsageError(f"--input: {source} is no JSON: it is nested too deeply") from error
     except ValueError as error:
         raise click.UsageError(f"--input: {source} is no JSON: {error}") from error
+
+
+def _strict_json(text: str) -> Any:
+    """JSON as every server reads it: Python alone takes NaN, numbers without end and half characters."""
+    value = json.loads(text, parse_constant=_no_number, parse_float=_float, parse_int=_integer)
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("it holds half a character (a lone surrogate)") from error
+    return value
+
+
+def _no_number(word: str) -> Any:
+    raise ValueError(f"{word} is no number")
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text} is too large")
+    return number
+
+
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise ValueError("a number has too many digits") from error
 
 
 def _content(text: str) -> tuple[str, str]:
@@ -31,9 +62,11 @@ def _content(text: str) -> tuple[str, str]:
     if not text.startswith("@"):
         return "the text", text
     try:
-        return text[1:], Path(text[1:]).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.UsageError(f"--input: {text[1:]} cannot be read: {error}") from error
+        return text[1:], Path(text[1:]).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise click.UsageError(f"--input: {text[1:]} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise click.UsageError(f"--input: {text[1:]} cannot be read: it is no UTF-8 text") from error
 
 
 def read_tags(pairs: Sequence[str]) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """`keystroke`: the root of all commands, and the one place where errors become lines and exit codes.
 
-Exit codes: 0 success; 1 the operation failed; 2 wrong usage; 130 interrupted.
+Exit codes: 0 success; 1 the operation failed; 2 wrong usage or configuration; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import click
 from keystroke.cli.groups import LazyGroup
 from keystroke.cli.options import debug_option
 from keystroke.cli.session import Session
-from keystroke.errors import KeystrokeError, RequestRefused
+from keystroke.errors import InvalidSettings, KeystrokeError, RequestRefused
 
 FAILED: Final = 1
+WRONG_USAGE: Final = 2
 INTERRUPTED: Final = 130
 _UNAUTHORIZED: Final = 401
 _COMMANDS: Final = "keystroke.cli.commands"
@@ -69,8 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             prog_name="keystroke", standalone_mode=False, obj=session,
         )  # fmt: skip
         sys.stdout.flush()
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        _tell_usage(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
@@ -78,8 +82,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _reader_gone()
     except Exception as error:  # noqa: BLE001 - the last place there is: every error ends here as a line and exit code 1
         _tell(error, session)
-        return FAILED
+        return WRONG_USAGE if isinstance(error, InvalidSettings) else FAILED
     return result if isinstance(result, int) else 0
+
+
+def _tell_usage(error: click.ClickException) -> None:
+    """What is wrong with the command, and where to read how it is written: without click's synopsis in between."""
+    click.echo(f"error: {error.format_message()}", err=True)
+    context = getattr(error, "ctx", None) or click.get_current_context(silent=True)
+    click.echo(
+        f"`{context.command_path if context else 'keystroke'} --help` says how it is written.", err=True
+    )
 
 
 def _tell(error: Exception, session: Session) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -29,10 +30,13 @@ _STYLES: Final = {
     "queued": "cyan", "running": "blue", "sleeping": "magenta", "waiting_on_hook": "magenta", "retrying": "yellow",
     "success": "green", "failed": "red", "canceled": "yellow",
 }  # fmt: skip
-#: Terminals narrower than this have no room for the column that says least.
-_WIDE: Final = 96
-#: Columns that give way in a narrow terminal; the others are copied from it, or unreadable in pieces.
-_WRAPPED: Final = frozenset({"name", "workflow", "trigger", "description"})
+#: Columns of prose, which may take several lines. All others are copied from a terminal, or unreadable in pieces.
+_WRAPPED: Final = frozenset({"name", "description"})
+#: What a narrow terminal does without, one more at a time until the rest fits; the times are shortened after the first.
+_LEFT_OUT: Final = ("trigger", "last_used_at", "duration_ms", "created_at")
+_FULL_TIME: Final = "%Y-%m-%d %H:%M:%S"
+_SHORT_TIME: Final = "%m-%d %H:%M"
+_UNBOUNDED: Final = 10_000
 #: Objects that one of their fields tells well enough; `--output json` has the rest.
 _TOLD_BY: Final = {
     "trigger": "label", "actor": "name", "last_run": "status", "usage": "total_cost", "progress": "message",
@@ -62,14 +66,33 @@ def _print_rows(console: Console, rows: list[dict[str, Any]], kind: str) -> None
         return
     wanted = _COLUMNS.get(kind) or {name: name for name in rows[0]}
     columns = {field: heading for field, heading in wanted.items() if any(field in row for row in rows)}
-    if console.width < _WIDE:
-        columns.pop("trigger", None)
+    # Where nothing more can be left out, the terminal folds the lines: those are copied whole, lines that we broke are not.
+    unbounded = Console(highlight=False, width=_UNBOUNDED)
+    for table in _narrower_and_narrower(columns, rows):
+        needed = unbounded.measure(table).minimum
+        if needed <= console.width:
+            break
+    Console(highlight=False, width=max(needed, console.width)).print(table)
+
+
+def _narrower_and_narrower(columns: dict[str, str], rows: list[dict[str, Any]]) -> Iterator[Table]:
+    yield _table(columns, rows, _FULL_TIME)
+    for count, left_out in enumerate(_LEFT_OUT):
+        columns = {field: heading for field, heading in columns.items() if field != left_out}
+        if count == 0:
+            yield _table(columns, rows, _FULL_TIME)
+        yield _table(columns, rows, _SHORT_TIME)
+
+
+def _table(columns: dict[str, str], rows: list[dict[str, Any]], times: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for field, heading in columns.items():
-        table.add_column(heading, no_wrap=field not in _WRAPPED, overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(field, row.get(field)) for field in columns))
-    console.print(table)
+    cells = [[_cell(field, row.get(field), times) for field in columns] for row in rows]
+    for place, (field, heading) in enumerate(columns.items()):
+        kept_whole = max(len(heading), *(row[place].cell_len for row in cells))
+        table.add_column(heading, overflow="fold", min_width=None if field in _WRAPPED else kept_whole)
+    for row in cells:
+        table.add_row(*row)
+    return table
 
 
 def _print_object(console: Console, value: dict[str, Any]) -> None:
@@ -86,19 +109,19 @@ def _print_object(console: Console, value: dict[str, Any]) -> None:
         _print_rows(console, rows, name)
 
 
-def _cell(field: str, value: Any) -> Text:
+def _cell(field: str, value: Any, times: str = _FULL_TIME) -> Text:
     if value is None:
         return Text("-", style="dim")
     if field in ("status", "last_status"):
         return Text(str(value).replace("_", " "), style=_STYLES.get(str(value), ""))
     if field in _TOLD_BY and isinstance(value, dict):
-        return _cell(_TOLD_BY[field], value.get(_TOLD_BY[field]))
+        return _cell(_TOLD_BY[field], value.get(_TOLD_BY[field]), times)
     if field == "success_rate":
         return Text(f"{float(value):.0%}")
     if field.endswith("_ms"):
         return Text(duration(float(value)))
     if field.endswith("_at"):
-        return Text(_local_time(str(value)))
+        return Text(_local_time(str(value), times))
     return Text(value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False))
 
 
@@ -118,12 +141,10 @@ def duration(milliseconds: float) -> str:
     return f"{days} d {hours} h"
 
 
-def _local_time(text: str) -> str:
-    """A time of the API in the reader's zone, to the second; what is no time stays as it is."""
+def _local_time(text: str, form: str) -> str:
+    """A time of the API in the reader's zone; what is no time stays as it is."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return text
-    return (
-        (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    )
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone().strftime(form)

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
@@ -27,7 +28,7 @@ class Target:
 def find_target(wanted: str | None, directory: Path) -> Target:
     """What `--target` or KEYSTROKE_TARGET names, else the local server of the directory."""
     if wanted and wanted.startswith(("http://", "https://")):
-        return Target(wanted.rstrip("/"))
+        return Target(_checked(wanted))
     if wanted and ("/" in wanted or ":" in wanted):
         raise click.UsageError(f"--target {wanted}: a URL begins with http:// or https://")
     if wanted and wanted != "local":
@@ -37,6 +38,16 @@ def find_target(wanted: str | None, directory: Path) -> Target:
         raise NoTarget
     workspace, address = found
     return Target(address.url, workspace.project_directory)
+
+
+def _checked(url: str) -> str:
+    try:
+        host = urlsplit(url).hostname
+    except ValueError as error:
+        raise click.UsageError(f"--target {url}: {error}") from error
+    if not host:
+        raise click.UsageError(f"--target {url}: names no host")
+    return url.rstrip("/")
 
 
 def find_project(wanted: str | None, target: Target, client: Client) -> str:

@@ -123,6 +123,8 @@ class Client:
     def find_run_id(self, prefix: str) -> str:
         """The whole id of the one run whose id begins so; RunNotFound, AmbiguousRunId."""
         start = prefix if prefix.startswith("run_") else f"run_{prefix}"
+        if start == "run_":
+            raise RunNotFound(run_id=prefix or "without an id")
         if len(start) >= _RUN_ID_LENGTH:
             return start
         found = [

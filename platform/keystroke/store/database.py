@@ -158,9 +158,15 @@ class Database:
         """Close the pool's connections."""
         self._engine.dispose()
 
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A connection that begins and ends its transactions itself, for the migrations."""
+        with _unavailable(), self._engine.connect() as connection:
+            yield connection
+
     @property
     def engine(self) -> Engine:
-        """The SQLAlchemy engine, for the migrations."""
+        """The SQLAlchemy engine; its pool is what a forked child must leave alone."""
         return self._engine
 
     @contextmanager
@@ -193,7 +199,7 @@ class Database:
 def _engine(url: str, pool_size: int) -> Engine:
     try:
         parsed = make_url(url)
-    except exc.ArgumentError as error:
+    except (exc.ArgumentError, ValueError) as error:
         raise InvalidSettings(problems=f"- KEYSTROKE_DATABASE_URL: {error}") from error
     if parsed.drivername in ("postgresql", "postgres"):
         parsed = parsed.set(drivername="postgresql+psycopg")

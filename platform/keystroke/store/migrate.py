@@ -23,7 +23,7 @@ _LOCK: Final = 0x6B657973
 
 def upgrade(database: Database) -> None:
     """Migrate to the newest revision, under a lock: any number of processes may call it at once."""
-    with database.engine.connect() as connection, _locked(connection, database.backend):
+    with database.connection() as connection, _locked(connection, database.backend):
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from keystroke.cli.components import entry_of
+from keystroke.cli.components import NEEDS, entry_of
 from keystroke.cli.options import debug_option
 from keystroke.settings import Settings
 
@@ -15,7 +15,7 @@ from keystroke.settings import Settings
 @debug_option
 def api() -> int:
     """Serve the HTTP API and the web app."""
-    return entry_of("api")(Settings.load())
+    return entry_of("api")(Settings.load(require=NEEDS["api"]))
 
 
 @click.command()
@@ -27,11 +27,11 @@ def api() -> int:
 def worker(directory: Path) -> int:
     """Run the workflows of a project."""
     place = directory.resolve()
-    return entry_of("worker")(Settings.load(directory=place), place)
+    return entry_of("worker")(Settings.load(directory=place, require=NEEDS["worker"]), place)
 
 
 @click.command()
 @debug_option
 def beat() -> int:
     """Keep time: wake what is due, recover what was lost. Run as many as you like."""
-    return entry_of("beat")(Settings.load())
+    return entry_of("beat")(Settings.load(require=NEEDS["beat"]))

@@ -19,6 +19,6 @@ def upgrade() -> None:
     """Bring the schema to this version; safe to run twice, and from several machines at once."""
     from keystroke.store.migrate import upgrade as upgrade_schema
 
-    with open_database(database_settings()) as database:
+    with open_database(database_settings(), any_schema=True) as database:
         upgrade_schema(database)
         click.echo(f"the schema is up to date ({database.backend})", err=True)

@@ -10,7 +10,6 @@ import click
 from keystroke.cli.commands.runs import (
     cursor_option,
     include_option,
-    included,
     limit_option,
     since_option,
     status_option,
@@ -83,8 +82,8 @@ def list_history(context: click.Context, /, limit: int, cursor: str | None, **gi
 @include_option
 @remote_options
 @click.pass_context
-def get_history(context: click.Context, run_id: str, include: str | None) -> None:
+def get_history(context: click.Context, run_id: str, include: list[str]) -> None:
     """Show one run; the beginning of its id is enough."""
     session = session_of(context)
     with session.connect() as client:
-        session.show(client.get_run(client.find_run_id(run_id), include=included(include)), kind="run")
+        session.show(client.get_run(client.find_run_id(run_id), include=include), kind="run")

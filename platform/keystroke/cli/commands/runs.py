@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -17,10 +17,20 @@ from keystroke.errors import KeystrokeError, RunNotFound
 if TYPE_CHECKING:
     from keystroke.client import Client
 
+PARTS: Final = ("trigger", "steps", "trace", "attempts", "timeline")
+
+
+def _check_parts(context: click.Context, parameter: click.Parameter, text: str | None) -> list[str]:
+    """The parts of `--include`; one that does not exist is wrong usage."""
+    parts = [part.strip() for part in (text or "").split(",") if part.strip()]
+    return [click.Choice(PARTS).convert(part, parameter, context) for part in parts]
+
+
 include_option = click.option(
     "--include",
     metavar="PARTS",
-    help="Parts to add, comma separated: trigger, steps, trace, attempts, timeline.",
+    callback=_check_parts,
+    help=f"Parts to add, comma separated: {', '.join(PARTS)}.",
 )
 limit_option = click.option(
     "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="At most so many."
@@ -30,11 +40,6 @@ status_option = click.option(
     "--status", multiple=True, type=click.Choice([status.value for status in Status]), help="May be repeated."
 )
 since_option = click.option("--since", metavar="2h|TIME", help="Created since then.")
-
-
-def included(include: str | None) -> list[str]:
-    """The parts of `--include`."""
-    return [part.strip() for part in (include or "").split(",") if part.strip()]
 
 
 @click.group()
@@ -68,7 +73,10 @@ def list_runs(
         filters = {"project": project, "workflow": slug, "status": status} | (
             {"since": moment} if moment else {}
         )
-        session.show(client.list_runs(filters, limit=limit, cursor=cursor), kind="runs")
+        page = client.list_runs(filters, limit=limit, cursor=cursor)
+        if not page["data"]:
+            client.get_workflow(project, slug)  # no runs, or no such workflow: that one is an error
+    session.show(page, kind="runs")
 
 
 @runs.command("get")
@@ -77,11 +85,11 @@ def list_runs(
 @include_option
 @remote_options
 @click.pass_context
-def get_run(context: click.Context, slug: str, run_id: str, include: str | None) -> None:
+def get_run(context: click.Context, slug: str, run_id: str, include: list[str]) -> None:
     """Show one run of a workflow; the beginning of its id is enough."""
     session = session_of(context)
     with session.connect() as client:
-        run = client.get_run(client.find_run_id(run_id), include=included(include))
+        run = client.get_run(client.find_run_id(run_id), include=include)
     if run["workflow"] != slug:
         raise RunNotFound(run_id=f"{run_id} of {slug} (that one belongs to {run['workflow']})")
     session.show(run, kind="run")
@@ -146,7 +154,8 @@ def cancel_runs(context: click.Context, run_ids: tuple[str, ...]) -> int:
                 canceled.append(_cancel(client, run_id))
             except KeystrokeError as error:
                 refused += 1
-                click.echo(f"error: {run_id}: {error}", err=True)
+                told = str(error) if run_id in str(error) else f"{run_id}: {error}"
+                click.echo(f"error: {told}", err=True)
     if len(run_ids) > 1:
         session.show(canceled, kind="runs")
     elif canceled:
