@@ -64,6 +64,21 @@ def test_filters_are_chips_that_can_be_taken_away(api: Api) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "pair",
+    [
+        "q=x", "tag=a=b", "actor=me", "min_duration=1s", "max_duration=1h", "min_cost=1", "max_cost=2",
+        "since=2026-11-23T08:00:00Z", "until=2026-11-23T08:00:00Z", "model=gpt", "min_steps=3", "limit=7",
+    ],
+)  # fmt: skip
+def test_the_form_has_each_filter_in_force_once(api: Api, pair: str) -> None:
+    name, _, value = pair.partition("=")
+    text = page(api, f"/history?{pair}")
+    found = re.findall(rf'<input[^>]* name="{name}"[^>]*>', text)
+    assert len(found) == 1
+    assert f'value="{value}"' in found[0]
+
+
 @pytest.mark.parametrize("last", ["1h", "24h", "7d", "30d"])
 def test_a_period_counts_back_from_now(api: Api, last: str) -> None:
     started = api.stage.start().run_id

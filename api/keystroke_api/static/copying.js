@@ -3,7 +3,7 @@ import { say } from "./say.js";
 
 export function offerCopying(root) {
   if (!navigator.clipboard) return; // not over plain HTTP from another machine: the text can be selected there
-  for (const button of root.querySelectorAll("[data-copy][hidden], [data-copy-from][hidden]")) {
+  for (const button of root.querySelectorAll("[data-copy][hidden], [data-copy-from][hidden], [data-copy-link][hidden]")) {
     button.hidden = false;
     button.addEventListener("click", () => copy(button));
   }
@@ -11,11 +11,16 @@ export function offerCopying(root) {
 
 async function copy(button) {
   try {
-    await navigator.clipboard.writeText(button.dataset.copy ?? await load(button.dataset.copyFrom));
+    await navigator.clipboard.writeText(await wanted(button.dataset));
     say("Copied.");
   } catch (error) {
     say(`Not copied: ${error.message}`);
   }
+}
+
+async function wanted({ copy: text, copyFrom, copyLink }) {
+  if (copyLink) return new URL(copyLink, location.href).href;
+  return text ?? load(copyFrom);
 }
 
 async function load(address) {

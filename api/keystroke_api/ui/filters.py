@@ -20,7 +20,7 @@ _LABELS: Final[dict[str, str]] = {
 }  # fmt: skip
 _VIEWS: Final = (("All runs", ""), ("Failed", Status.FAILED), ("Running", Status.RUNNING))
 #: Filters that are typed.
-TYPED: Final = ("q", "tag", "actor", "min_duration", "max_duration", "min_cost", "since", "until")
+TYPED: Final = ("q", "tag", "actor", "min_duration", "max_duration", "min_cost", "max_cost", "since", "until")
 
 
 def chips(address: Address, names: Mapping[str, str]) -> list[Chip]:
