@@ -11,13 +11,18 @@ from keystroke.domain.actor import Actor, Trigger
 
 @dataclass(frozen=True, slots=True)
 class Claimant:
-    """Who claims: a slot of a worker, which has imported one deployment's code and serves some queues."""
+    """Who claims: a slot of a worker, which has imported one deployment's code and serves some queues.
+
+    `workflows` are the slugs in that code: while a new deployment rolls out, a run of a workflow that only the new code has
+    is not for workers of the old one. None: it has whatever comes.
+    """
 
     worker_id: str
     project_id: str
     deployment_id: str
     queues: tuple[str, ...]
     slot: int
+    workflows: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

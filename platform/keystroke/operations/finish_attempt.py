@@ -24,7 +24,10 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """How the attempt ended by the record. `won` False: it had lost the run before, and changed nothing."""
+    """How the attempt ended by the record. `won` False: it had lost the run before, and changed nothing.
+
+    An attempt that has recorded its end already, without having been told so, has won.
+    """
 
     won: bool
     status: Status | None
@@ -62,9 +65,15 @@ def finish_attempt(
     crash_point("attempt-ending")
     with database.transaction() as tx:
         moved = _end(tx, lease, ending)
+        status = moved.status if moved else _recorded_before(tx, lease, ending)
         following = claims.claim(tx, claimant) if claimant is not None else None
     crash_point("attempt-ended")
-    return Finished(moved is not None, moved.status if moved else None, following)
+    return Finished(status is not None, status, following)
+
+
+def _recorded_before(tx: Tx, lease: Lease, ending: _Ending) -> Status | None:
+    """The end that was committed while its answer was lost."""
+    return runs.status_after(tx, lease.run_id, lease.attempt, (ending.transition, states.CANCEL))
 
 
 def _end(tx: Tx, lease: Lease, ending: _Ending) -> Moved | None:

@@ -17,17 +17,19 @@ from keystroke.store.database import Tx
 from keystroke.store.runs import TRANSITION_OF_MOVED, entry_columns
 from keystroke.store.sql import Guarded, Sql
 
-# A run that has started belongs to the code it started with: workers of its deployment while one is alive and takes work,
-# else workers of the current deployment.
+# A run that has started belongs to the code it started with: workers of its deployment while one is alive and serves its queue,
+# else workers of the current deployment. One that has not started may have any code that has its workflow; where even the
+# current code has not, a worker of that takes it, to say so.
 _CLAIMABLE: Final = """
     status = 'queued' and parked_on is null and project_id = :project_id and queue {in:queues} and due_at <= {now}
     and not exists (
         select 1 from queues where queues.project_id = runs.project_id and queues.name = runs.queue
         and queues.paused_at is not null)
-    and (deployment_id is null or deployment_id = :deployment_id or (
-        exists (select 1 from projects where projects.id = :project_id and current_deployment_id = :deployment_id)
-        and not exists (select 1 from workers where workers.deployment_id = runs.deployment_id
-                        and workers.state = 'alive')))
+    and (deployment_id = :deployment_id
+        or deployment_id is null and (cast(:has_all as integer) = 1 or workflow {in:workflows})
+        or exists (select 1 from projects where projects.id = :project_id and current_deployment_id = :deployment_id)
+        and (deployment_id is null or not exists (select 1 from workers where workers.deployment_id = runs.deployment_id
+                        and workers.state = 'alive' and workers.queues like '%"' || runs.queue || '"%')))
 """
 _CLAIM: Final = Guarded(f"""
 update runs set status = '{CLAIM.target}', status_reason = null, attempt = attempt + 1, worker_id = :worker_id,
@@ -114,6 +116,8 @@ def _parameters(claimant: Claimant) -> dict[str, Any]:
         "project_id": claimant.project_id,
         "queues": list(claimant.queues),
         "deployment_id": claimant.deployment_id,
+        "has_all": int(claimant.workflows is None),
+        "workflows": list(claimant.workflows or ()),
     }
 
 

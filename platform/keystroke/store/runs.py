@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -49,6 +50,9 @@ select id, :payload_name, :payload from {moved} where cast(:payload as text) is 
 _LOCK: Final = Sql("""
 select recoveries, cancel_requested_at from runs
 where id = :run_id and attempt = :attempt and status = 'running' {for_update}
+""")
+_HAS_MOVED: Final = Sql("""
+select status from transitions where run_id = :run_id and attempt = :attempt and transition {in:names}
 """)
 _ORGANIZATION: Final = Sql("select organization_id from runs where id = :run_id")
 
@@ -193,6 +197,13 @@ def lock(tx: Tx, run_id: str, attempt: int) -> Held | None:
     """Lock the row of a running run; None when the attempt no longer has it."""
     row = tx.row(_LOCK, {"run_id": run_id, "attempt": attempt})
     return None if row is None else Held(row.recoveries, row.cancel_requested_at is not None)
+
+
+def status_after(tx: Tx, run_id: str, attempt: int, transitions: Sequence[Transition]) -> Status | None:
+    """Where one of these transitions, which only that attempt makes, has brought the run; None: none was made."""
+    names = [transition.name for transition in transitions]
+    status = tx.value(_HAS_MOVED, {"run_id": run_id, "attempt": attempt, "names": names})
+    return None if status is None else Status(status)
 
 
 def organization_of(tx: Tx, run_id: str) -> str:
