@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from keystroke.box import Box
@@ -23,7 +21,6 @@ class Child:
         """Become a child, right after the fork."""
         os.setpgid(0, 0)
         worker.lifeline.hold()
-        _hold_back_signals()
         # Kept, since connections that are forgotten are closed, which would disturb those of the main process.
         self._inherited = worker.database.engine.pool
         worker.database.forget_inherited_connections()
@@ -45,16 +42,3 @@ class Child:
     def work(self) -> None:
         """Claim and execute runs until none is left."""
         self._loop.work()
-
-
-def _hold_back_signals() -> None:
-    """Leave the end to the main process, whoever else is told to end.
-
-    Handlers rather than SIG_IGN, which the programs that user code starts would inherit.
-    """
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
-        signal.signal(number, _held_back)
-
-
-def _held_back(_signal: int, _frame: FrameType | None) -> None:
-    """The main process drains, then ends its children itself."""

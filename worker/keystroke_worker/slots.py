@@ -6,6 +6,7 @@ holds its slot, which the child needs for each claim and each finish: while it i
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import mmap
 import os
@@ -103,7 +104,8 @@ class Slot:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the slot; waits for the main process to let go."""
+        """Hold the slot; waits for the main process to let go. OSError where user code has closed its file."""
+        self._slots.check_lock_file()
         fcntl.lockf(self._slots.lock_file, fcntl.LOCK_EX, 1, self.index)
         try:
             yield
@@ -172,6 +174,7 @@ class Slots:
         self.lock_file, path = tempfile.mkstemp(prefix="keystroke-slots-")
         Path(path).unlink()
         weakref.finalize(self, os.close, self.lock_file)
+        self._lock_file_identity = _identity(self.lock_file)
         every = [Cell(self.memory, _FLAGS + number * _CELL) for number in range(cells)]
         self._worker_id = every[0]
         self._slots = [
@@ -205,6 +208,11 @@ class Slots:
         """Forbid further claims; may be called from a signal's handler."""
         self.memory[0] = 1
 
+    def check_lock_file(self) -> None:
+        """Raise OSError where the descriptor is closed, or stands for another file since."""
+        if _identity(self.lock_file) != self._lock_file_identity:
+            raise OSError(errno.EBADF, "user code has closed a file of the worker's")
+
     def find(self, attempt: Attempt) -> Slot | None:
         """The slot in which this attempt is executed."""
         return next((slot for slot in self if slot.attempt == attempt), None)
@@ -212,6 +220,11 @@ class Slots:
     def running(self) -> list[Attempt]:
         """All attempts that are executed here."""
         return [attempt for slot in self if (attempt := slot.attempt) is not None]
+
+
+def _identity(descriptor: int) -> tuple[int, int]:
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino
 
 
 def _text_of(attempt: Attempt | None) -> str:

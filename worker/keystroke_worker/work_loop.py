@@ -23,6 +23,7 @@ from keystroke.telemetry.outage import Outage
 from keystroke_worker.interrupts import Interrupts
 from keystroke_worker.memory import resident_mib
 from keystroke_worker.slots import Attempt, Slot
+from keystroke_worker.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from keystroke_worker.worker_process import WorkerProcess
@@ -46,6 +47,7 @@ class WorkLoop:
         self._wakeups = wakeups
         self._box = box
         self._outage = Outage.of_database()
+        self._surroundings = Surroundings()
         self._runs = 0
         self._until = 0.0
         self.spent = False
@@ -81,8 +83,9 @@ class WorkLoop:
     def _claimant(self) -> Claimant:
         worker = self._worker
         return Claimant(
-            worker.slots.worker_id, worker.project_id, worker.deployment_id, worker.queues, self._slot.index
-        )
+            worker.slots.worker_id, worker.project_id, worker.deployment_id, worker.queues, self._slot.index,
+            tuple(worker.project.workflows),
+        )  # fmt: skip
 
     def _take(self, lease: Lease | None) -> None:
         """Note in the slot what is executed from now on, and have a sibling look for what else waits."""
@@ -93,11 +96,15 @@ class WorkLoop:
     def _execute(self, lease: Lease) -> Lease | None:
         """One attempt, from its lease to the next lease."""
         announce(RunClaimed(run_id=lease.run_id, attempt=lease.attempt, workflow=lease.workflow))
-        with bound(run_id=lease.run_id, trace_id=lease.trace_id):
-            result = self._attempt(lease)
-            self._runs += 1
-            finished = self._finish(lease, result.outcome, result.active)
-            self._report(lease, finished)
+        try:
+            with bound(run_id=lease.run_id, trace_id=lease.trace_id):
+                result = self._attempt(lease)
+                self._runs += 1
+                finished = self._finish(lease, result.outcome, result.active)
+                self._report(lease, finished)
+        except BaseException as error:
+            self._break_down(lease, error)
+            raise
         return finished.next
 
     def _attempt(self, lease: Lease) -> AttemptResult:
@@ -108,17 +115,21 @@ class WorkLoop:
         except (LeaseLost, DatabaseUnavailable):
             # What was recorded is recorded; whoever has the run, or gets it next, goes on from there.
             return AttemptResult(HandedBack(), timedelta())
-        except BaseException as error:
-            self._break_down(lease, error)
-            raise
         finally:
             gate.leave_user_code()
             self._interrupts.end()
+            self._surroundings.restore()
 
     def _break_down(self, lease: Lease, error: BaseException) -> None:
-        """A mistake of the platform's own: die, so that the run is recovered within its budget and a person is told."""
-        announce(AttemptBroken(run_id=lease.run_id, attempt=lease.attempt), error=error)
-        os._exit(_BROKEN)
+        """Die, so that the run is recovered within its budget, and a person is told as far as that is possible.
+
+        It is a mistake of the platform's own, or user code has closed what the platform needs. A child that lived on
+        would keep a run in its slot that nobody executes.
+        """
+        try:
+            announce(AttemptBroken(run_id=lease.run_id, attempt=lease.attempt), error=error)
+        finally:
+            os._exit(_BROKEN)
 
     def _finish(self, lease: Lease, outcome: Outcome, active: timedelta) -> Finished:
         """Record the outcome, however long the database is away; the claim that goes along is given up at once."""

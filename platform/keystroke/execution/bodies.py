@@ -124,37 +124,48 @@ class Bodies:
         timeout, began = asked.call.action.timeout, time.monotonic()
         try:
             with _in_step(asked.step), self._trace.current(asked.step.span_id), self._boundary.alarm(timeout):
-                value = self._in_user_code(asked.call)
+                ended = self._in_user_code(asked.call)
         except TryTimedOut:
             self._boundary.leave()
             return Raised(_timed_out(asked.call, timeout))
-        except BaseException as error:  # noqa: BLE001 - whatever the author's code raises is how the try ended
+        except BaseException as interruption:  # noqa: BLE001 - it came at the very end of the author's code
             self._boundary.leave()
-            return Raised(error)
+            return Raised(interruption)
         # A thread of `ctx.map` cannot be interrupted; a try that took too long has failed there, too.
-        if timeout is not None and time.monotonic() - began > timeout.total_seconds():
+        late = timeout is not None and time.monotonic() - began > timeout.total_seconds()
+        if late and isinstance(ended, Returned):
             return Raised(_timed_out(asked.call, timeout))
-        return Returned(value)
+        return ended
 
-    def _in_user_code(self, call: Call) -> Any:
+    def _in_user_code(self, call: Call) -> TryEnd:
+        """Caught before it passes a context manager of ours: those write to an exception, which may be frozen."""
         try:
             self._boundary.enter()
-            return call.action.function(*call.args, **call.kwargs)
+            return Returned(call.action.function(*call.args, **call.kwargs))
+        except TryTimedOut:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever the author's code raises is how the try ended
+            return Raised(error)
         finally:
-            self._boundary.leave()
+            self._boundary.come_back()
 
     async def _run_async(self, asked: Try) -> TryEnd:
-        call, timeout = asked.call, asked.call.action.timeout
+        with _in_step(asked.step), self._trace.current(asked.step.span_id):
+            return await self._awaited_in_user_code(asked.call)
+
+    async def _awaited_in_user_code(self, call: Call) -> TryEnd:
+        timeout = call.action.timeout
         seconds = None if timeout is None else timeout.total_seconds()
         try:
-            with _in_step(asked.step), self._trace.current(asked.step.span_id):
-                async with asyncio.timeout(seconds) as limit:
-                    return Returned(await call.action.function(*call.args, **call.kwargs))
+            async with asyncio.timeout(seconds) as limit:
+                return Returned(await call.action.function(*call.args, **call.kwargs))
         except GeneratorExit:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever the author's code raises is how the try ended
             timed_out = isinstance(error, TimeoutError) and limit.expired()
             return Raised(_timed_out(call, timeout) if timed_out else error)
+        finally:
+            self._boundary.come_back()
 
     def _sleep(self, seconds: float) -> None:
         """Interruptible: in the attempt's own thread by an exception, in others by looking at the gate."""

@@ -6,6 +6,7 @@ Nested: the workflow's code calls an action (platform), whose body (user code) p
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ class Boundary:
         self._gate = gate
         self._opens_gate = opens_gate
         self._thread = threading.get_ident()
+        self._pid = os.getpid()
         self._inside = False
         self._rings = False
 
@@ -56,6 +58,12 @@ class Boundary:
             self._gate.leave_user_code()
         before, self._inside = self._inside, False
         return before
+
+    def come_back(self) -> None:
+        """User code has ended: `leave`. A process that it forked and let run on ends here, the attempt is not its."""
+        if os.getpid() != self._pid:
+            os._exit(os.EX_SOFTWARE)
+        self.leave()
 
     @contextmanager
     def alarm(self, timeout: timedelta | None) -> Iterator[None]:

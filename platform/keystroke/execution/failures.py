@@ -30,7 +30,7 @@ def describe(
     An exception that came from a step names it, and the step's own frames follow the workflow's.
     """
     error = essence(error)
-    recorded: dict[str, Any] = getattr(error, _OF_STEP, None) or {}
+    recorded: dict[str, Any] = vars(error).get(_OF_STEP) or {}
     frames = user_frames(error.__traceback__, directory) + tuple(
         Frame(**frame) for frame in recorded.get("stack", ())
     )
@@ -44,8 +44,11 @@ def describe(
 
 
 def mark_step(error: BaseException, recorded: dict[str, Any]) -> BaseException:
-    """The exception, remembering the failure record of the step that raised it."""
-    setattr(error, _OF_STEP, recorded)
+    """The exception, remembering the failure record of the step that raised it.
+
+    Past the author's own `__setattr__` and `__getattr__`: an exception may be a frozen dataclass.
+    """
+    vars(error)[_OF_STEP] = recorded
     return error
 
 
@@ -58,16 +61,17 @@ def essence(error: BaseException) -> BaseException:
 
 def type_name(kind: type[BaseException]) -> str:
     """`ValueError` for builtins, `workflows.orders.OutOfStock` for others."""
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return _storable(name)
 
 
 def message_of(error: BaseException) -> str:
     """The exception's text as it can be stored; an exception that cannot be printed says so."""
     try:
         text = str(error)
-    except Exception as unprintable:  # noqa: BLE001 - any code of the user may run in there
+    except BaseException as unprintable:  # noqa: BLE001 - any code of the user may run in there, and even exit
         text = f"(its message cannot be shown: {type_name(type(unprintable))})"
-    text = text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+    text = _storable(text)
     return (
         text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]} ... ({len(text)} characters)"
     )
@@ -95,6 +99,11 @@ def user_path(filename: str, directory: Path) -> str | None:
         return Path(filename).resolve().relative_to(directory.resolve()).as_posix()
     except ValueError:
         return None
+
+
+def _storable(text: str) -> str:
+    """The text without NUL and lone surrogates, which a database refuses."""
+    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 def _entries(trace: TracebackType | None) -> Iterator[TracebackType]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TextIO
 
@@ -51,13 +51,13 @@ class LogCapture:
         """Write a text through to the stream it was meant for, and keep its whole lines."""
         inside = self._boundary.leave()
         try:
-            written = target.write(text)
             if capture:
                 self._collect(stream, text)
+            _pass_on(target, text)
         finally:
             if inside:
                 self._boundary.enter()
-        return written
+        return len(text)
 
     @contextmanager
     def platform(self) -> Iterator[None]:
@@ -135,7 +135,7 @@ class _Stream:
             self.write(line)
 
     def flush(self) -> None:
-        with self._capture.platform():
+        with self._capture.platform(), suppress(OSError, ValueError):
             self._target.flush()
 
     def __getattr__(self, name: str) -> Any:
@@ -143,6 +143,20 @@ class _Stream:
 
 
 _handler: Final = _Handler()
+
+
+def _pass_on(target: TextIO, text: str) -> None:
+    """Write to the process's own stream; the run's log has the text, so that a stream that is gone fails nobody.
+
+    It may be closed by the code of an earlier run in this process, its reader may have died, its disk may be full.
+    """
+    try:
+        target.write(text)
+    except UnicodeEncodeError:
+        with suppress(OSError):
+            target.write(text.encode("ascii", "backslashreplace").decode())
+    except (OSError, ValueError):
+        return
 
 
 @contextmanager

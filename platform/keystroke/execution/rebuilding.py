@@ -65,7 +65,10 @@ def _find_class(name: str, modules: Set[str]) -> type[BaseException] | None:
 
 
 def _raisable(found: object) -> type[BaseException] | None:
-    return found if isinstance(found, type) and issubclass(found, (Exception, *_EXITS)) else None
+    """The class, where it is one whose exceptions arrive: StopIteration cannot leave a coroutine."""
+    if not isinstance(found, type) or issubclass(found, (StopIteration, StopAsyncIteration)):
+        return None
+    return found if issubclass(found, (Exception, *_EXITS)) else None
 
 
 def _json_args(error: BaseException) -> list[Any] | None:

@@ -25,8 +25,9 @@ def run_to_end(
                 return Returned(runner.run(_root(workflow.invoke(value, context), gate)))
         return Returned(_run_here(workflow, value, context, boundary))
     except BaseException as error:  # noqa: BLE001 - whatever the author's code raises is how it ended
-        boundary.leave()
         return Raised(error)
+    finally:
+        boundary.come_back()
 
 
 def _run_here(workflow: Workflow[..., Any], value: Any, context: Any, boundary: Boundary) -> Any:
@@ -34,7 +35,7 @@ def _run_here(workflow: Workflow[..., Any], value: Any, context: Any, boundary: 
         boundary.enter()
         return workflow.invoke(value, context)
     finally:
-        boundary.leave()
+        boundary.come_back()
 
 
 async def _root(body: Coroutine[Any, Any, Any], gate: Gate) -> Any:
