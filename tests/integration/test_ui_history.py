@@ -12,8 +12,10 @@ import pytest
 from keystroke.domain.states import Reason, Status
 from keystroke.settings import Settings
 from keystroke.store import Database
+from keystroke_api.app import create_app
+from keystroke_api.services import services_of
 from keystroke_api.ui.sentences import REASONS, STATUSES
-from support.api import Api, open_api
+from support.api import NO_BROKER, Api, open_api
 from support.pages import HTML, page, post, token
 from support.showcase import Showcase
 from support.starts import GREET, make_stage
@@ -229,3 +231,15 @@ def test_a_page_of_fifty_runs_is_small_and_quick(show: tuple[Api, Showcase]) -> 
     assert len(run_ids(text)) == 50
     assert len(text.encode()) < 60_000
     assert min(times) < 0.05
+
+
+def test_without_a_database_the_page_says_so_and_keeps_its_promises(sqlite_settings: Settings) -> None:
+    app = create_app(
+        replace(sqlite_settings, database_url="postgresql://nobody@127.0.0.1:1/none", broker_url=NO_BROKER)
+    )
+    answer = app.test_client().get("/history", headers=HTML)
+    assert (answer.status_code, answer.mimetype) == (503, "text/html")
+    assert "The database does not answer right now." in answer.text
+    assert answer.headers["Retry-After"]
+    assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
+    services_of(app).close()
