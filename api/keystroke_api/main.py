@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 
+_NOT_FREE: Final = "{listen} cannot be listened on: stop what listens there, or set KEYSTROKE_LISTEN."
+
+
 def run_api(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; the exit code: 0, 2 where the configuration forbids it, else gunicorn's own."""
     configure_logging(settings, "api")
@@ -34,9 +37,6 @@ def run_api(settings: Settings) -> int:
     except KeystrokeError as error:
         print(f"keystroke api: {error}", file=sys.stderr)
         return 2
-    announce(
-        ApiListening(listen=settings.listen, processes=settings.api_processes, threads=settings.api_threads)
-    )
     return _serve(settings)
 
 
@@ -59,13 +59,16 @@ def _check_database(settings: Settings) -> None:
 def _serve(settings: Settings) -> int:
     """Run gunicorn here. Its children must never return into the caller's code, which belongs to this process."""
     parent = os.getpid()
+    arbiter = Arbiter(_Gunicorn(settings))
     try:
-        Arbiter(_Gunicorn(settings)).run()
+        arbiter.run()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
         if os.getpid() != parent:
             logging.shutdown()
             os._exit(code)
+        if not arbiter.LISTENERS:
+            print(f"keystroke api: {_NOT_FREE.format(listen=settings.listen)}", file=sys.stderr)
         return code
     return 0
 
@@ -88,7 +91,11 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
 
 
 def _configuration(settings: Settings) -> dict[str, Any]:
+    listening = ApiListening(
+        listen=settings.listen, processes=settings.api_processes, threads=settings.api_threads
+    )
     return {
+        "when_ready": lambda _arbiter: announce(listening),
         "bind": settings.listen,
         "workers": settings.api_processes,
         "worker_class": "keystroke_api.server.Worker",

@@ -24,6 +24,11 @@ _RETRY_AFTER: Final = 2
 _LONGEST_TEXT: Final = 2_000
 _MOST_ERRORS: Final = 100
 _OUR_MISTAKE: Final = "Something went wrong on the server; its log says what."
+#: What is said where no route is asked for.
+_UNROUTED: Final = {
+    404: "There is nothing at {path}; /openapi.json lists what there is.",
+    405: "{method} is not a method of {path}; the header Allow names those that are.",
+}
 _ABBREVIATIONS: Final = frozenset({"api", "id", "json"})
 
 #: The status of every error that a route lets through. What is not here is our own mistake: 500.
@@ -140,7 +145,11 @@ def _http_error(error: HTTPException) -> Response:
     """What Flask itself refuses: unknown paths, methods, and the like; their headers (`Allow`) stay."""
     status = error.code or 500
     code = error.name.lower().replace(" ", "-")
-    answer = _answer(document(code, status, error.description or error.name, g.request_id))
+    unrouted = _UNROUTED.get(status)
+    detail = (
+        unrouted.format(method=request.method, path=request.path[:200]) if unrouted else error.description
+    )
+    answer = _answer(document(code, status, detail or error.name, g.request_id))
     for name, value in error.get_headers(request.environ):
         if name.lower() not in ("content-type", "content-length"):
             answer.headers.add(name, value)

@@ -193,6 +193,20 @@ def test_paths_that_do_not_exist(api: Api, path: str) -> None:
     assert_problem(api.client.get(path), 404, "not-found")
 
 
+def test_what_is_not_there_is_named(api: Api) -> None:
+    unknown = assert_problem(api.client.get("/api/v1/nope"), 404, "not-found")
+    assert unknown["detail"] == "There is nothing at /api/v1/nope; /openapi.json lists what there is."
+    other = assert_problem(api.client.put("/api/v1/runs"), 405, "method-not-allowed")
+    assert other["detail"].startswith("PUT is not a method of /api/v1/runs")
+
+
+@pytest.mark.parametrize(("value", "named"), [(None, "null"), (True, "true"), ([], "[]")])
+def test_a_value_is_named_as_it_was_sent(api: Api, value: Any, named: str) -> None:
+    answer = api.post("/projects/demo/workflows/greet/runs", json={"input": value})
+    problem = assert_problem(answer, 422, "invalid-input")
+    assert problem["errors"] == [{"path": "$", "message": f"{named} is not of type 'object'"}]
+
+
 def test_a_mistake_of_ours_tells_nothing_of_it(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> None:
         raise RuntimeError("postgresql://user:password@host")

@@ -244,3 +244,13 @@ def test_what_is_no_http_is_a_problem_too(api_at: str, sent: bytes, status: int)
 def memory_of_all() -> int:
     """Bytes of memory that the children of the tests use."""
     return sum(process.memory_info().rss for process in psutil.Process().children(recursive=True))
+
+
+def test_an_address_that_is_taken_is_told_by_name(processes: Processes, listening: Settings) -> None:
+    host, _, port = listening.listen.rpartition(":")
+    with socket.create_server((host, int(port))):
+        refused = processes.keystroke("api", settings=listening)
+        wait_until(lambda: refused.process.poll() is not None, 30, what=f"the API ends: {refused.output}")
+    assert refused.process.returncode == 1
+    assert f"{listening.listen} cannot be listened on" in refused.output
+    assert "The API listens" not in refused.output

@@ -168,6 +168,17 @@ def test_durations_read_well(milliseconds: float, text: str) -> None:
     assert duration(milliseconds) == text
 
 
+def test_a_timeline_fits_a_terminal(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    entry = {
+        "at": "2026-11-23T19:25:00Z", "transition": "fail", "status": "failed", "reason": "user_error", "attempt": 1,
+        "worker": "wrk_01m8542w66e4cv7sm11ydmfz9n", "actor": {"type": "system", "id": None, "name": "Keystroke"},
+    }  # fmt: skip
+    printed = terminal.show({"id": "run_1", "timeline": [entry]}, kind="run", session=Session())
+    assert max(map(len, printed.splitlines())) <= 80
+    assert "11-23 19:25  fail        failed  user_error" in printed
+
+
 @pytest.mark.parametrize("columns", [50, 80, 120])
 def test_the_beginning_of_a_key_is_shown_whole(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, columns: int

@@ -104,6 +104,8 @@ def test_help_is_there_at_once() -> None:
         (["history", "list", "--limit", "0"], "is not in the range"),
         (["history", "list", "--target", "localhost:3002"], "a URL begins with http"),
         (["dev", "--port", "99999"], "is not in the range"),
+        (["api-keys", "create", " "], "NAME is empty"),
+        (["api-keys", "create", "ci", "--expires", "2001-01-01"], "--expires 2001-01-01: that is over"),
     ],
 )
 def test_wrong_usage_is_2(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

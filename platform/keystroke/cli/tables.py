@@ -33,7 +33,7 @@ _STYLES: Final = {
 #: Columns of prose, which may take several lines. All others are copied from a terminal, or unreadable in pieces.
 _WRAPPED: Final = frozenset({"name", "description"})
 #: What a narrow terminal does without, one more at a time until the rest fits; the times are shortened after the first.
-_LEFT_OUT: Final = ("trigger", "last_used_at", "duration_ms", "created_at")
+_LEFT_OUT: Final = ("trigger", "last_used_at", "worker", "duration_ms", "created_at")
 _FULL_TIME: Final = "%Y-%m-%d %H:%M:%S"
 _SHORT_TIME: Final = "%m-%d %H:%M"
 _UNBOUNDED: Final = 10_000
@@ -120,7 +120,7 @@ def _cell(field: str, value: Any, times: str = _FULL_TIME) -> Text:
         return Text(f"{float(value):.0%}")
     if field.endswith("_ms"):
         return Text(duration(float(value)))
-    if field.endswith("_at"):
+    if field == "at" or field.endswith("_at"):
         return Text(_local_time(str(value), times))
     return Text(value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False))
 

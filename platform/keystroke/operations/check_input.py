@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -74,6 +75,9 @@ def _explain(error: ValidationError) -> PathError:
     """The deepest cause of an error, where a choice between schemas failed."""
     cause = best_match([error]) or error
     message = cause.message
+    if cause.instance is None or isinstance(cause.instance, bool):
+        # The library says `None` and `True`, which nobody can have sent.
+        message = message.replace(str(cause.instance), json.dumps(cause.instance), 1)
     if cause.validator == "format":
         name = str(cause.validator_value)
         message = f"{cause.instance!r} is not a valid {_FORMAT_NAMES.get(name, name)}"

@@ -159,7 +159,7 @@ class DatabaseBack(Event):
 
 @dataclass(frozen=True, slots=True)
 class ApiListening(Event):
-    """The API listens on {listen}, with {processes} processes of {threads} threads."""
+    """The API listens on {listen}. Processes: {processes}, of {threads} threads each."""
 
     listen: str
     processes: int

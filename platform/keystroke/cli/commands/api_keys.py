@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -44,7 +44,11 @@ def create(
     """Make a key and show it, this once."""
     from keystroke.operations.api_keys import create_api_key
 
+    if not name.strip():
+        raise click.UsageError("NAME is empty: it says later whose key this is")
     expires_at = None if expires is None else parse_moment("--expires", expires, ahead=True)
+    if expires_at is not None and expires_at <= datetime.now(UTC):
+        raise click.UsageError(f"--expires {expires}: that is over")
     settings = database_settings()
     with open_database(settings) as database:
         new = create_api_key(database, _slug(organization, settings), name, role, project_slug, expires_at)
