@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 from uuid import UUID, uuid4
 
 from keystroke.authoring.current import inside_action
+from keystroke.domain.label import check_label, storable
 from keystroke.domain.lease import Lease
 from keystroke.domain.payload import digest, encode_payload
 from keystroke.domain.step import Step, StepKind, StepStatus
@@ -25,6 +27,8 @@ from keystroke.execution.tags import RunTags
 
 #: The key of usage that is added outside of a step.
 _USAGE: str = "usage.add"
+#: Characters of a progress message that are shown.
+_LONGEST_MESSAGE: Final = 1_000
 Number = Decimal | int | str | float
 
 
@@ -60,9 +64,12 @@ class RunFacts:
         """Keep the latest progress for the next write; nothing while recorded steps are replayed."""
         if fraction is not None and not 0 <= fraction <= 1:
             raise ValueError(f"progress is a fraction between 0 and 1, not {fraction!r}")
+        if message is not None and not isinstance(message, str):
+            raise TypeError(f"the message of progress is text, not {message!r}")
         self._check()
         if self._is_new():
-            self.unwritten_progress = (fraction, message)
+            shown = None if message is None else storable(message, _LONGEST_MESSAGE)
+            self.unwritten_progress = (None if fraction is None else float(fraction), shown)
 
     def now(self) -> datetime:
         """The time, the same one until the next record, which keeps it; inside of an action just the time."""
@@ -152,4 +159,6 @@ def _usage_item(
         raise ValueError(f"usage kind is {kind!r}; it is one of {', '.join(KINDS)}")
     if not name or not currency:
         raise ValueError("usage needs a name and a currency")
+    for what, text in (("name", name), ("unit", unit), ("currency", currency)):
+        check_label(text, f"the {what} of usage")
     return UsageItem(kind, name, exact(quantity, "quantity"), unit, exact(cost, "cost"), currency)

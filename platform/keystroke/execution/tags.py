@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any
 
+from keystroke.domain.label import LONGEST_TAG, LONGEST_TAG_KEY, check_label
+
 
 class RunTags(MutableMapping[str, str]):
     """Text by text; `update` records several in one write."""
@@ -36,11 +38,13 @@ class RunTags(MutableMapping[str, str]):
         return len(self._tags)
 
     def update(self, *args: Any, **kwargs: Any) -> None:
-        """Set several tags and record them together; TypeError for what is not text."""
+        """Set several tags and record them together; TypeError for what is not text, ValueError for what cannot be kept."""
         changes = dict(*args, **kwargs)
         for key, value in changes.items():
             if not isinstance(key, str) or not isinstance(value, str):
                 raise TypeError(f"tags are text by text; {key!r}: {value!r} is not")
+            check_label(key, "a tag's key", LONGEST_TAG_KEY)
+            check_label(value, f"the tag {key}", LONGEST_TAG)
         if any(self._tags.get(key) != value for key, value in changes.items()):
             self._tags |= changes
             self._record(dict(self._tags))
