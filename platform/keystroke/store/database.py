@@ -26,6 +26,8 @@ _BUSY_SECONDS: Final = 30
 _MICROS: Final = 1_000_000
 #: What SQLite says when it cannot serve at the moment, whatever was asked.
 _SQLITE_UNAVAILABLE: Final = ("locked", "unable to open", "disk", "readonly", "is full")
+#: Class of the states in which a statement asks too much of PostgreSQL: an "operational" error that no waiting cures.
+_LIMITS_OF_POSTGRESQL: Final = "54"
 
 
 class Tx:
@@ -253,6 +255,8 @@ def _unavailable() -> Iterator[None]:
     except (exc.OperationalError, exc.InterfaceError) as error:
         reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else repr(error.orig)
         sqlite = isinstance(error.orig, sqlite3.Error)
+        if str(getattr(error.orig, "sqlstate", None)).startswith(_LIMITS_OF_POSTGRESQL):
+            raise
         if sqlite and not any(word in reason for word in _SQLITE_UNAVAILABLE):
             raise
         raise DatabaseUnavailable(why=reason) from error
