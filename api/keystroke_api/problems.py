@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 from keystroke import errors
 from keystroke.errors import KeystrokeError, PathError
 from keystroke.telemetry import announce
-from keystroke.telemetry.events import RequestFailed
+from keystroke.telemetry.events import RequestFailed, RequestPutOff
 from keystroke_api import refusals
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -95,9 +95,10 @@ def status_of(error: KeystrokeError) -> int:
 def problem_document(error: KeystrokeError) -> dict[str, Any]:
     """The problem document of an error, as it stands in an answer of its own or in a batch."""
     status = status_of(error)
-    if status >= 500:
-        announce(RequestFailed(method=request.method, path=request.path, status=status), error=error)
+    if status == 503:
+        announce(RequestPutOff(method=request.method, path=request.path, why=str(error)))
     if status == 500:
+        announce(RequestFailed(method=request.method, path=request.path, status=status), error=error)
         return document("internal-error", status, _OUR_MISTAKE, g.request_id)
     return document(error.code, status, str(error), g.request_id, getattr(error, "errors", ()))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,10 +95,14 @@ def test_without_the_schema_it_is_not_ready(
 
 
 def test_without_the_database_callers_are_told_when_to_come_back(
-    postgresql_server: PostgreSQL, postgresql_database: Database, postgresql_settings: Settings
+    postgresql_server: PostgreSQL,
+    postgresql_database: Database,
+    postgresql_settings: Settings,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     api = open_api(make_stage(postgresql_database, postgresql_settings, GREET))
     assert api.start().status_code == 202
+    caplog.set_level(logging.WARNING, "keystroke")
     postgresql_server.stop()
     try:
         for answer in (
@@ -109,6 +114,8 @@ def test_without_the_database_callers_are_told_when_to_come_back(
             assert answer.headers["Retry-After"] == "2"
         assert_problem(api.client.get("/readyz"), 503, "not-ready")
         assert api.client.get("/healthz").status_code == 200
+        assert "POST /api/v1/projects/demo/workflows/greet/runs was answered with 503" in caplog.text
+        assert "Traceback" not in caplog.text, "an outage is no mistake: one line for each caller"
     finally:
         postgresql_server.start()
     assert api.start().status_code == 202

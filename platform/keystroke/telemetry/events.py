@@ -178,6 +178,16 @@ class RequestServed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RequestPutOff(Event):
+    """{method} {path} was answered with 503: {why}"""
+
+    level: ClassVar[Level] = "warning"
+    method: str
+    path: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class RequestFailed(Event):
     """{method} {path} failed unexpectedly; the caller was told {status}."""
 
