@@ -32,6 +32,10 @@ _PROJECT_BY_SLUGS: Final = Sql(f"""
 select {_PROJECT_COLUMNS} from projects join organizations on organizations.id = projects.organization_id
 where organizations.slug = :organization and projects.slug = :slug
 """)
+_PROJECT_BY_ID: Final = Sql(f"""
+select {_PROJECT_COLUMNS} from projects join organizations on organizations.id = projects.organization_id
+where projects.id = :id and projects.organization_id = :organization_id
+""")
 _FIRST_ORGANIZATION: Final = Sql("select id from organizations order by id limit 1")
 _ORGANIZATION: Final = Sql("select id from organizations where slug = :slug")
 _ANY_KEY: Final = Sql("select 1 from api_keys where revoked_at is null limit 1")
@@ -83,6 +87,14 @@ def get_project(scope: Scope, tx: Tx, slug: str) -> Project:
         if project.slug == slug:
             return project
     raise ProjectNotFound(project=slug)
+
+
+def find_project(scope: Scope, tx: Tx, project_id: str) -> Project | None:
+    """The scope's project of that id."""
+    if scope.project_ids is not None and project_id not in scope.project_ids:
+        return None
+    row = tx.row(_PROJECT_BY_ID, {"id": project_id, "organization_id": scope.organization_id})
+    return None if row is None else _project(row)
 
 
 def local_scope(tx: Tx) -> Scope:

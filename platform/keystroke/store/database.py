@@ -19,7 +19,8 @@ from keystroke.store.sql import Backend, Guarded, Sql
 
 # A plan made without the values would be kept after some executions: an ILIKE went from 5 ms to 21 s by it.
 _LIMIT: Final = Sql("""
-select set_config('statement_timeout', :milliseconds, true), set_config('plan_cache_mode', 'force_custom_plan', true)
+select set_config('statement_timeout', :milliseconds, true), set_config('plan_cache_mode', 'force_custom_plan', true),
+    set_config('enable_sort', :sort, true)
 """)
 Params = Mapping[str, Any]
 _BUSY_SECONDS: Final = 30
@@ -78,12 +79,18 @@ class Tx:
         return self._connection
 
     @contextmanager
-    def limited(self, seconds: float) -> Iterator[None]:
-        """Statements inside end after so many seconds with QueryTooSlow."""
+    def limited(self, seconds: float, *, in_order: bool = False) -> Iterator[None]:
+        """Statements inside end after so many seconds with QueryTooSlow.
+
+        With `in_order` they read along the index that gives their order, instead of everything that fits to sort it: right
+        where the planner cannot know how much fits, as in a search for text.
+        """
         driver: Any = self._connection.connection.driver_connection
         try:
             if self.backend == "postgresql":
-                self.row(_LIMIT, {"milliseconds": str(int(seconds * 1000))})
+                self.row(
+                    _LIMIT, {"milliseconds": str(int(seconds * 1000)), "sort": "off" if in_order else "on"}
+                )
             else:
                 deadline = time.monotonic() + seconds
                 driver.set_progress_handler(lambda: time.monotonic() > deadline, 20_000)

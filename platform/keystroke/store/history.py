@@ -20,7 +20,7 @@ from keystroke.domain.states import CLAIM, Reason, Status
 from keystroke.domain.usage import UsageItem, from_nano
 from keystroke.errors import AmbiguousRunId, RunNotFound
 from keystroke.ids import RUN_ID_PREFIX
-from keystroke.store.access import Project, list_projects
+from keystroke.store.access import Project, find_project, list_projects
 from keystroke.store.database import Tx
 from keystroke.store.run_filters import conditions_of
 from keystroke.store.sql import Sql
@@ -34,10 +34,10 @@ __all__ = [
 
 LONGEST_QUERY: Final = 2.0
 _RUN: Final = """
-select runs.*, projects.slug as project, organizations.slug as organization, {now} as now,
+select runs.*, {now} as now,
     exists (select 1 from queues where queues.project_id = runs.project_id and queues.name = runs.queue
             and queues.paused_at is not null) as queue_paused
-from runs join projects on projects.id = runs.project_id join organizations on organizations.id = runs.organization_id
+from runs
 """
 _GET: Final = Sql(f"{_RUN} where runs.id = :run_id and runs.organization_id = :organization_id")
 _PAYLOADS: Final = Sql("select name, body from run_payloads where run_id = :run_id")
@@ -80,30 +80,30 @@ def list_runs(scope: Scope, tx: Tx, wanted: RunFilter, page: Page) -> RunPage:
     projects = _projects(scope, tx)
     asked = [each.id for each in projects if not wanted.project or each.slug in wanted.project]
     conditions = conditions_of(wanted)
-    conditions.add("runs.project_id {in:projects}", projects=asked)
-    if len(asked) == 1:  # an equality, so that the index also gives the order
-        conditions.add("runs.project_id = :project_id", project_id=asked[0])
+    conditions.add_choice("runs.project_id", "projects", asked)
     if page.before is not None:
         conditions.add("runs.id < :before", before=page.before)
     sql = Sql(f"{_RUN} where {conditions.text} order by runs.id desc limit :limit")
-    with tx.limited(LONGEST_QUERY):
+    with tx.limited(LONGEST_QUERY, in_order=bool(wanted.q)):
         rows = tx.rows(sql, {**conditions.parameters, "limit": page.limit + 1})
         usage = list_usage(scope, tx, [row.id for row in rows[: page.limit]], asked)
-    runs = [_run(row, {}, usage.get(row.id, [])) for row in rows[: page.limit]]
+    by_id = {each.id: each for each in projects}
+    runs = [_run(row, by_id[row.project_id], {}, usage.get(row.id, [])) for row in rows[: page.limit]]
     return RunPage(runs, has_more=len(rows) > page.limit)
 
 
 def get_run(scope: Scope, tx: Tx, run_id: str) -> Run:
     """One run, with its payloads where the scope may see them. Raises RunNotFound."""
     row = tx.row(_GET, {"run_id": run_id, "organization_id": scope.organization_id})
-    if row is None or not (scope.project_ids is None or row.project_id in scope.project_ids):
+    project = None if row is None else find_project(scope, tx, row.project_id)
+    if row is None or project is None:
         raise RunNotFound(run_id=run_id)
     bodies = tx.rows(_PAYLOADS, {"run_id": run_id})
     payloads = {
         each.name: decode_payload(each.body) for each in bodies if scope.payloads or each.name == "error"
     }
     usage = list_usage(scope, tx, [run_id], [row.project_id])
-    return _run(row, payloads, usage.get(run_id, []))
+    return _run(row, project, payloads, usage.get(run_id, []))
 
 
 def find_run_id(scope: Scope, tx: Tx, prefix: str) -> str:
@@ -185,13 +185,13 @@ def _status_reason(row: Row[Any]) -> Reason | None:
     return Reason.WAITING_FOR_CONCURRENCY if row.parked_on else Reason.WAITING_FOR_WORKER
 
 
-def _run(row: Row[Any], payloads: dict[str, Any], usage: list[UsageItem]) -> Run:
+def _run(row: Row[Any], project: Project, payloads: dict[str, Any], usage: list[UsageItem]) -> Run:
     progress = None
     if row.progress_at is not None:
         progress = Progress(row.progress_fraction, row.progress_message, from_micros(row.progress_at))
     return Run(
-        id=row.id, kind=row.kind, workflow=row.workflow, workflow_name=row.workflow_name, project=row.project,
-        organization=row.organization, status=Status(row.status), status_reason=_status_reason(row),
+        id=row.id, kind=row.kind, workflow=row.workflow, workflow_name=row.workflow_name, project=project.slug,
+        organization=project.organization, status=Status(row.status), status_reason=_status_reason(row),
         trigger=Trigger(
             row.trigger_type, row.trigger_label, row.trigger_value, row.trigger_id, payloads.get("trigger"),
             from_micros(row.fired_at),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
@@ -40,6 +41,13 @@ class Conditions:
         self.clauses.append(clause)
         self.parameters.update(parameters)
 
+    def add_choice(self, column: str, name: str, values: Sequence[str]) -> None:
+        """The column is one of the values. A single one is an equality, so that an index also gives the order."""
+        if len(values) == 1:
+            self.add(f"{column} = :{name}", **{name: values[0]})
+        else:
+            self.add(f"{column} {{in:{name}}}", **{name: list(values)})
+
     @property
     def text(self) -> str:
         """The whole condition."""
@@ -52,7 +60,7 @@ def conditions_of(wanted: RunFilter) -> Conditions:
     for name, column in _COLUMNS.items():
         values = getattr(wanted, name)
         if values:
-            conditions.add(f"{column} {{in:{name}}}", **{name: list(values)})
+            conditions.add_choice(column, name, values)
     for name, comparison in _BOUNDS.items():
         value = getattr(wanted, name)
         if value is not None:
