@@ -179,7 +179,7 @@ class RequestServed(Event):
 
 @dataclass(frozen=True, slots=True)
 class RequestPutOff(Event):
-    """{method} {path} was answered with 503: {why}"""
+    """{method} {path} was answered with 503 ({why})."""
 
     level: ClassVar[Level] = "warning"
     method: str
