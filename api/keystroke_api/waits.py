@@ -19,8 +19,9 @@ from keystroke.telemetry.events import DatabaseAway, DatabaseBack
 _SHORT_PAUSE: Final = 0.05
 _LONG_PAUSE: Final = 0.25
 _SHORT_FOR: Final = 5.0
-#: Seconds between looks for those who follow what happens.
-_FOLLOWING_PAUSE: Final = 0.5
+#: Seconds between looks for those who follow what happens: with the half second that a worker gathers lines, what happens
+#: is in an open page within a second.
+_FOLLOWING_PAUSE: Final = 0.3
 
 
 class Follower(Protocol):
