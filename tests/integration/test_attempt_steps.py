@@ -330,3 +330,28 @@ def test_the_input_is_validated_once_and_recorded_with_its_defaults(make_rig: Ma
     run = rig.run_through("order", {})
     assert len(rig.calls) == 2
     assert {str(each) for each in rig.calls} == {run.input["number"]}
+
+
+def test_what_a_body_changes_in_its_arguments_stays_in_that_try(make_rig: MakeRig) -> None:
+    rig = make_rig(
+        """
+        @action(retries=1, backoff=Backoff(first="1ms"))
+        def take_one(names: list[str]) -> str:
+            taken = names.pop()
+            CALLS.append(taken)
+            if len(CALLS) == 1:
+                raise ValueError("once more")
+            return taken
+
+        @workflow("take", max_attempts=2)
+        def take(ctx: Context) -> list[str]:
+            names = ["a", "b"]
+            taken = [take_one(names), take_one(names)]
+            if ctx.attempt == 1:
+                raise ValueError("replay it")
+            return taken + names
+        """
+    )
+    run = rig.run_through("take")
+    assert (run.status, run.error, run.output) == (Status.SUCCESS, None, ["b", "b", "a", "b"])
+    assert rig.calls == ["b", "b", "b"]

@@ -21,6 +21,7 @@ from keystroke.telemetry.outage import Outage
 from keystroke_worker import here
 from keystroke_worker.celery_worker import FleetWorker, make_worker
 from keystroke_worker.tasks import add_tasks
+from keystroke_worker.vital import die_with_own_threads
 from keystroke_worker.worker_process import WorkerProcess
 
 _UNUSABLE: Final = 2
@@ -42,6 +43,7 @@ def run_worker(settings: Settings, directory: Path) -> int:
         worker = _register(settings, project)
     except KeystrokeError as error:
         return _refuse(str(error))
+    die_with_own_threads()
     here.begin_worker(worker)
     celery_worker = _celery_worker(worker)
     celery_worker.start()

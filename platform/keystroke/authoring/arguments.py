@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import types
 from collections.abc import Callable, Mapping
@@ -34,6 +35,15 @@ class Arguments:
             {name: each.payload for name, each in recorded.items()},
             {name: each.digested for name, each in recorded.items()},
         )
+
+    def copied(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The same arguments, those that are recorded as deep copies; the context is passed on as it is."""
+        bound = self.signature.bind(*args, **kwargs)
+        for name in self._codecs.keys() & bound.arguments.keys():
+            bound.arguments[name] = copy.deepcopy(bound.arguments[name])
+        return bound.args, bound.kwargs
 
     def _record(self, name: str, value: Any, box: Box | None) -> Recorded:
         return self._codecs[name].record(value, f"argument {name} of {self._action}", box)

@@ -141,7 +141,7 @@ class Bodies:
         """Caught before it passes a context manager of ours: those write to an exception, which may be frozen."""
         try:
             self._boundary.enter()
-            return Returned(call.action.function(*call.args, **call.kwargs))
+            return Returned(call.run_body())
         except TryTimedOut:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever the author's code raises is how the try ended
@@ -158,7 +158,7 @@ class Bodies:
         seconds = None if timeout is None else timeout.total_seconds()
         try:
             async with asyncio.timeout(seconds) as limit:
-                return Returned(await call.action.function(*call.args, **call.kwargs))
+                return Returned(await call.run_body())
         except GeneratorExit:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever the author's code raises is how the try ended

@@ -30,6 +30,15 @@ class Call:
     input: Json
     digest: str
 
+    def run_body(self) -> Any:
+        """Call the action's function with arguments of its own, and give what it returns.
+
+        Copies: what a body changes in its arguments must not reach its next try, nor the caller, who would not see it when
+        this step is replayed.
+        """
+        args, kwargs = self.action.arguments.copied(self.args, self.kwargs)
+        return self.action.function(*args, **kwargs)
+
 
 def open_call(
     action: Action[..., Any],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from email_validator import EmailNotValidError, validate_email
@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError, best_match
 
 from keystroke.box import Box
+from keystroke.domain.label import LONGEST_TAG, LONGEST_TAG_KEY, check_label
 from keystroke.domain.manifest import WorkflowManifest
 from keystroke.domain.payload import check_depth
 from keystroke.domain.secrets import SEALED, is_sealed, sealed
@@ -49,6 +50,19 @@ def refuse_reserved(workflow: WorkflowManifest, text: str) -> None:
         raise InvalidInput(
             what=f"workflow {workflow.slug}", errors=[PathError("$", f"the key {SEALED} is reserved")]
         )
+
+
+def refuse_unstorable_tags(workflow: WorkflowManifest, tags: Mapping[str, str]) -> None:
+    """Raise InvalidInput for tags that no database keeps and indexes."""
+    errors = []
+    for key, value in tags.items():
+        try:
+            check_label(key, "a tag's key", LONGEST_TAG_KEY)
+            check_label(value, f"the tag {key}", LONGEST_TAG)
+        except (TypeError, ValueError) as error:
+            errors.append(PathError("$.tags", str(error)[:300]))
+    if errors:
+        raise InvalidInput(what=f"workflow {workflow.slug}", errors=errors)
 
 
 def seal_secrets(workflow: WorkflowManifest, value: Any, box: Box | None) -> Any:

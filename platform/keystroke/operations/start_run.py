@@ -19,7 +19,12 @@ from keystroke.domain.scope import Scope
 from keystroke.domain.states import Status
 from keystroke.domain.traceparent import parse_traceparent
 from keystroke.errors import IdempotencyConflict, KeystrokeError
-from keystroke.operations.check_input import check_input, refuse_reserved, seal_secrets
+from keystroke.operations.check_input import (
+    check_input,
+    refuse_reserved,
+    refuse_unstorable_tags,
+    seal_secrets,
+)
 from keystroke.settings import Settings
 from keystroke.store import Database, Tx, deployments, history, idempotency, runs
 from keystroke.store.access import Project
@@ -120,6 +125,7 @@ def _check(tx: Tx, project: Project, request: StartRequest, settings: Settings, 
     limit = settings.payload_limit
     plain = encode_payload(request.input, what="input", limit=limit)
     refuse_reserved(workflow, plain)
+    refuse_unstorable_tags(workflow, request.tags)
     check_input(workflow, project.current_deployment_id or "", request.input)
     payload = request.trigger.payload
     identity = {

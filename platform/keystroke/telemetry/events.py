@@ -220,6 +220,14 @@ class AttemptKilled(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ThreadBroken(Event):
+    """The thread {thread} met a mistake of Keystroke's own; the worker ends, its runs are recovered by others."""
+
+    level: ClassVar[Level] = "error"
+    thread: str
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptBroken(Event):
     """Attempt {attempt} of {run_id} met a mistake of Keystroke's own; its process ends, the run is tried again."""
 
