@@ -22,7 +22,7 @@ from keystroke.errors import AmbiguousRunId, RunNotFound
 from keystroke.ids import RUN_ID_PREFIX
 from keystroke.store.access import Project, find_project, list_projects
 from keystroke.store.database import Tx
-from keystroke.store.run_filters import conditions_of
+from keystroke.store.run_filters import STEP_COUNT, conditions_of
 from keystroke.store.sql import Sql
 from keystroke.store.steps import list_steps, list_usage
 from keystroke.store.traces import list_logs, list_spans
@@ -33,8 +33,8 @@ __all__ = [
 ]  # fmt: skip
 
 LONGEST_QUERY: Final = 2.0
-_RUN: Final = """
-select runs.*, {now} as now,
+_RUN: Final = f"""
+select runs.*, {{now}} as now, {STEP_COUNT} as steps_so_far,
     exists (select 1 from queues where queues.project_id = runs.project_id and queues.name = runs.queue
             and queues.paused_at is not null) as queue_paused
 from runs
@@ -199,7 +199,7 @@ def _run(row: Row[Any], project: Project, payloads: dict[str, Any], usage: list[
         actor=Actor(row.actor_type, row.actor_id, row.actor_name), created_at=from_micros(row.created_at),
         queued_at=from_micros(row.queued_at), started_at=from_micros(row.started_at),
         finished_at=from_micros(row.finished_at), updated_at=from_micros(row.updated_at), attempt=row.attempt,
-        failures=row.failures, recoveries=row.recoveries, active_ms=row.active_us // 1000, step_count=row.step_count,
+        failures=row.failures, recoveries=row.recoveries, active_ms=row.active_us // 1000, step_count=row.steps_so_far,
         total_cost=from_nano(sum(round(item.cost * 10**9) for item in usage)), currency=row.currency or "USD",
         progress=progress, parent_run_id=row.parent_run_id, root_run_id=row.root_run_id, replay_of=row.replay_of,
         deployment=row.deployment_id, cancel_requested_at=from_micros(row.cancel_requested_at),

@@ -20,11 +20,16 @@ _COLUMNS: Final = {
     "status": "runs.status", "kind": "runs.kind", "workflow": "runs.workflow", "actor": "runs.actor_id",
     "deployment": "runs.deployment_id", "error": "runs.fingerprint", "parent": "runs.parent_run_id",
 }  # fmt: skip
+#: An attempt that goes on has not added its steps to the row yet.
+STEP_COUNT: Final = (
+    "(case when runs.status = 'running' then (select count(*) from steps where steps.run_id = runs.id) "
+    "else runs.step_count end)"
+)
 _DURATION: Final = "(coalesce(runs.finished_at, {now}) - runs.started_at)"
 _BOUNDS: Final = {
     "min_cost": "runs.cost_nano >=", "max_cost": "runs.cost_nano <=",
     "min_duration": f"{_DURATION} >=", "max_duration": f"{_DURATION} <=",
-    "min_steps": "runs.step_count >=", "max_steps": "runs.step_count <=",
+    "min_steps": f"{STEP_COUNT} >=", "max_steps": f"{STEP_COUNT} <=",
     "since": "runs.created_at >=", "until": "runs.created_at <=",
 }  # fmt: skip
 
