@@ -100,7 +100,11 @@ def test_the_fleet_comes_up_in_order_and_runs_a_workflow(
 def test_beyond_this_machine_the_api_wants_a_key_first(
     sqlite_settings: Settings, broker_url: str, processes: Processes, tmp_path: Path
 ) -> None:
-    place = {"KEYSTROKE_DATABASE_URL": sqlite_settings.database_url, "KEYSTROKE_BROKER_URL": broker_url}
+    place = {
+        "KEYSTROKE_DATABASE_URL": sqlite_settings.database_url,
+        "KEYSTROKE_BROKER_URL": broker_url,
+        "KEYSTROKE_PUBLIC_URL": "https://keystroke.example",
+    }
     compose = Compose(processes, place, tmp_path)
     refused = compose._start("api", ("api",))
     assert refused.wait() == 2
