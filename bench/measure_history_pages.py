@@ -10,12 +10,11 @@ import statistics
 import time
 from collections.abc import Callable
 
-from support.api import Api, open_api
-from support.starts import Stage
-
 from keystroke.domain.actor import LOCAL_OWNER, Trigger
 from keystroke.operations.start_run import StartRequest, start_runs
 from keystroke.store.sql import Sql
+from support.api import Api, open_api
+from support.starts import Stage
 
 _RUNS = int(os.environ.get("KEYSTROKE_BENCH_RUNS", "100000"))
 _BATCH = 1000
@@ -33,6 +32,7 @@ _MIDDLE = Sql("select id from runs order by id desc limit 1 offset :offset")
 
 
 def measure_history_pages(stage: Stage) -> None:
+    """Print the figures of each page."""
     fill(stage)
     api = open_api(stage)
     deep = middle(stage, _RUNS // 2).removeprefix("run_")
@@ -70,6 +70,7 @@ def middle(stage: Stage, offset: int) -> str:
 
 
 def report(api: Api, path: str) -> None:
+    """Print the figures of one page."""
     answer = api.client.get(path, headers=_HTML)
     assert answer.status_code == 200, (path, answer.text[:500])
     times = [timed(lambda: api.client.get(path, headers=_HTML)) for _ in range(_REQUESTS + 10)][10:]
@@ -79,6 +80,7 @@ def report(api: Api, path: str) -> None:
 
 
 def timed(call: Callable[[], object]) -> float:
+    """Milliseconds that a call takes."""
     began = time.perf_counter()
     call()
     return (time.perf_counter() - began) * 1000

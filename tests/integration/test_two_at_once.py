@@ -26,7 +26,7 @@ from keystroke.operations.record_step import record_step
 from keystroke.operations.recover_runs import recover_attempt
 from keystroke.operations.start_run import StartedRun
 from keystroke.operations.wake_due import wake_due
-from keystroke.store import Database, cancels, claims, history, idempotency, runs
+from keystroke.store import Database, cancels, claims, history, idempotency, runs, steps
 from keystroke.store.sql import Sql
 from support.starts import Stage
 from support.waiting import wait_until
@@ -87,18 +87,11 @@ def test_a_step_after_the_recovery_is_refused(stage: Stage, second: ThreadPoolEx
 def test_a_recovery_after_the_step_keeps_the_step(stage: Stage, second: ThreadPoolExecutor) -> None:
     lease = stage.start_and_claim()
     with stage.database.transaction() as tx:
-        assert claims.hold(tx, lease.run_id, lease.attempt)
+        assert steps.record(tx, lease.run_id, lease.attempt, _STEP, {})
         recovered = blocked(
             stage.database,
             second,
             lambda: recover_attempt(stage.database, lease.run_id, lease.attempt, stage.settings),
-        )
-        tx.run(
-            Sql(
-                "insert into steps (run_id, identity, key, name, kind, status, attempt, digest, started_at) "
-                "values (:run_id, 'charge#0', 'charge', 'Charge', 'action', 'success', 1, 'd1', 0)"
-            ),
-            {"run_id": lease.run_id},
         )
     assert recovered.result() is not None
     assert [step.identity for step in read_journal(stage.database, lease)] == ["charge#0"]

@@ -130,7 +130,7 @@ class _Attempt:
             workflow.is_async,
             workflow.slug,
         )
-        mapping = Mapping(self._unwind, self._gate, calls.threads, facts.platform)
+        mapping = Mapping(self._unwind, self._gate, calls.threads, boundary.platform)
         context = (AsyncRunContext if workflow.is_async else RunContext)(facts, mapping, calls.enter_call)
         display = Display(self._lease.run_id, self._ledger, buffer, running, facts, self._unwind)
         with ExitStack() as around:

@@ -66,6 +66,16 @@ class Boundary:
         self.leave()
 
     @contextmanager
+    def platform(self) -> Iterator[None]:
+        """Leave user code, if it runs, and enter it again."""
+        inside = self.leave()
+        try:
+            yield
+        finally:
+            if inside:
+                self.enter()
+
+    @contextmanager
     def alarm(self, timeout: timedelta | None) -> Iterator[None]:
         """Raise TryTimedOut in user code once the time is over; only the main thread's can be interrupted."""
         if timeout is None or threading.current_thread() is not threading.main_thread() or not self.is_home():

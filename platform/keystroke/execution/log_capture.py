@@ -36,7 +36,7 @@ class LogCapture:
         """`span_id` is the attempt's: lines outside of steps belong to it."""
         self._buffer = buffer
         self._journal = journal
-        self._boundary = boundary
+        self.platform: Final = boundary.platform
         self._span_id = span_id
         self._clock = clock
         self._partial: dict[tuple[str, str | None], str] = {}
@@ -49,25 +49,11 @@ class LogCapture:
 
     def write(self, stream: str, target: TextIO, text: str, *, capture: bool) -> int:
         """Write a text through to the stream it was meant for, and keep its whole lines."""
-        inside = self._boundary.leave()
-        try:
+        with self.platform():
             if capture:
                 self._collect(stream, text)
             _pass_on(target, text)
-        finally:
-            if inside:
-                self._boundary.enter()
         return len(text)
-
-    @contextmanager
-    def platform(self) -> Iterator[None]:
-        """Leave user code for a while, if it ran."""
-        inside = self._boundary.leave()
-        try:
-            yield
-        finally:
-            if inside:
-                self._boundary.enter()
 
     def end(self) -> None:
         """Keep the lines that have not ended."""

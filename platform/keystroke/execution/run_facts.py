@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -102,18 +101,8 @@ class RunFacts:
             step.usage.append(item)
             return
         branch = self._enter("ctx.usage.add")
-        with self.platform():
+        with self._boundary.platform():
             self._record_usage(branch, item)
-
-    @contextmanager
-    def platform(self) -> Iterator[None]:
-        """Leave user code, if it runs, and enter it again."""
-        inside = self._boundary.leave()
-        try:
-            yield
-        finally:
-            if inside:
-                self._boundary.enter()
 
     def _record_usage(self, branch: Branch, item: UsageItem) -> None:
         identity = branch.identify(_USAGE)
@@ -131,7 +120,7 @@ class RunFacts:
     def _record_tags(self, tags: Mapping[str, str]) -> None:
         self._check()
         if self._is_new():
-            with self.platform():
+            with self._boundary.platform():
                 self._doors.ledger.record_tags(tags)
 
     def _is_new(self) -> bool:

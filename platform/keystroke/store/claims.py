@@ -43,9 +43,6 @@ returning id, attempt, project_id, worker_id, workflow, queue, admitted_at, seed
     (select body from run_payloads where run_id = runs.id and name = 'trigger') as trigger_payload
 """, (TRANSITION_OF_MOVED,))  # fmt: skip
 _MORE: Final = Sql(f"select 1 from runs where {_CLAIMABLE} limit 1")
-_HOLD: Final = Sql(
-    "select 1 from runs where id = :run_id and attempt = :attempt and status = 'running' {for_share}"
-)
 _ADMIT: Final = Sql("""
 update runs set admitted_at = {now}, updated_at = {now}
 where id = :run_id and attempt = :attempt and status = 'running'
@@ -79,11 +76,6 @@ def claim(tx: Tx, claimant: Claimant) -> Lease | None:
     if row is None:
         return None
     return _lease(row, more=tx.row(_MORE, _parameters(claimant)) is not None)
-
-
-def hold(tx: Tx, run_id: str, attempt: int) -> bool:
-    """Lock the run's row for as long as the transaction lasts, if the attempt still has it."""
-    return tx.row(_HOLD, {"run_id": run_id, "attempt": attempt}) is not None
 
 
 def admit(tx: Tx, run_id: str, attempt: int, input_text: str) -> bool:
