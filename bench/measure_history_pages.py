@@ -36,7 +36,7 @@ def measure_history_pages(stage: Stage) -> None:
     fill(stage)
     api = open_api(stage)
     deep = middle(stage, _RUNS // 2).removeprefix("run_")
-    done = middle(stage, 5000)
+    done = middle(stage, _RUNS * 3 // 4)
     print(f"\n{stage.database.backend}, {_RUNS:,} runs: page, median ms, 95th percentile ms, kB")
     for path in (
         "/history", f"/history?cursor={deep}", "/history?status=failed", "/history?workflow=greet&status=failed",
