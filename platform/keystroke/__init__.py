@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from keystroke.authoring.action import action
     from keystroke.authoring.context import AsyncContext, Context
-    from keystroke.authoring.exceptions import ActionFailed, Fatal, RunCanceled
+    from keystroke.authoring.exceptions import ActionFailed, ChildFailed, Fatal, HookTimeout, RunCanceled
     from keystroke.authoring.workflow import workflow
+    from keystroke.domain.limits import Concurrency, RateLimit
     from keystroke.domain.retry import Backoff
 
     __version__: str
 
 __all__ = [
-    "ActionFailed", "AsyncContext", "Backoff", "Context", "Fatal", "RunCanceled", "__version__", "action", "workflow",
+    "ActionFailed", "AsyncContext", "Backoff", "ChildFailed", "Concurrency", "Context", "Fatal", "HookTimeout", "RateLimit",
+    "RunCanceled", "__version__", "action", "workflow",
 ]  # fmt: skip
 
 #: Which module has each word. They are imported when they are first used, so that `keystroke --help` need not wait.
@@ -28,6 +30,10 @@ _WORDS = {
     "Fatal": "keystroke.authoring.exceptions",
     "RunCanceled": "keystroke.authoring.exceptions",
     "ActionFailed": "keystroke.authoring.exceptions",
+    "ChildFailed": "keystroke.authoring.exceptions",
+    "HookTimeout": "keystroke.authoring.exceptions",
+    "Concurrency": "keystroke.domain.limits",
+    "RateLimit": "keystroke.domain.limits",
 }
 
 

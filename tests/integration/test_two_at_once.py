@@ -137,7 +137,7 @@ def test_a_claim_passes_over_what_somebody_else_holds(stage: Stage, second: Thre
 
 def test_a_sleeper_is_woken_once(stage: Stage, second: ThreadPoolExecutor) -> None:
     lease = stage.start_and_claim()
-    stage.finish(lease, Suspended(Reason.RETRY_BACKOFF, timedelta(0)))
+    stage.finish(lease, Suspended(Reason.RETRY_BACKOFF, timedelta(microseconds=1)))
     woken = [*second.map(lambda _: wake_due(stage.database), range(3))]
     assert sorted(map(len, woken)) == [0, 0, 1]
     with stage.database.read() as tx:

@@ -61,7 +61,7 @@ BAD = {
     "workflows/two.py": """\
         from keystroke import workflow, action
 
-        @workflow("two", timeout="3s")
+        @workflow("two", budget="-3")
         def two(a: int, b: int): ...
 
         @action
@@ -81,7 +81,7 @@ WRONG = [
     "json.py: the name 'json' hides the module of that name in Python's standard library: rename it",
     "workflows/one.py:5: workflow one: priority is 99; it must be a whole number from -10 to 10",
     'workflows/one.py:17: @workflow needs a slug: @workflow("four")',
-    "workflows/two.py:3: workflow two: timeout is not supported yet, and would be without effect: leave it out",
+    "workflows/two.py:3: workflow two: budget must be between 0 and 9000000000: '-3'",
     "actions/broken.py:2: LookupError: no",
     "actions/exits.py:2: SystemExit: 3",
     "actions/my-action.py: 'my-action' cannot be imported by name: use letters, digits and underscores",

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import BaseModel, EmailStr
 
-from keystroke import AsyncContext, Backoff, Context, workflow
+from keystroke import AsyncContext, Backoff, Concurrency, Context, RateLimit, workflow
+from keystroke.authoring.workflow_manifest import workflow_manifest
+from keystroke.domain.manifest import WorkflowManifest
 from keystroke.errors import DefinitionError, InvalidValue
 
 if TYPE_CHECKING:
@@ -129,12 +133,61 @@ def test_without_a_result_type_anything_goes() -> None:
     assert free.output.dump({"a": {3, 1}}) == {"a": [1, 3]}
 
 
+def test_limits_and_bounds_are_published() -> None:
+    @workflow("alert")
+    def alert(failed: dict[str, Any]) -> None:
+        """Tells somebody."""
+
+    bounded = workflow(
+        "bounded",
+        timeout="1h",
+        budget="5.00",
+        concurrency=Concurrency(4, key="{input.name}", policy="replace"),
+        rate_limit=RateLimit(10, per="1m"),
+        on_failure=alert,
+        durability="relaxed",
+    )(sign_up.function)
+    manifest = workflow_manifest(bounded)
+    assert (manifest.timeout, manifest.budget, manifest.durability) == (3600.0, "5", "relaxed")
+    assert manifest.concurrency == {"limit": 4, "key": "{input.name}", "policy": "replace"}
+    assert manifest.rate_limit == {"limit": 10, "per": 60.0, "key": None}
+    assert manifest.on_failure == "alert"
+    assert WorkflowManifest.from_json(manifest.as_json()) == manifest
+
+
 @pytest.mark.parametrize(
-    "option", ["timeout", "concurrency", "rate_limit", "budget", "durability", "on_failure"]
+    ("option", "value", "told"),
+    [
+        ("timeout", "soon", "timeout: 'soon' is not a duration"),
+        ("concurrency", 4, "concurrency is 4; write it like Concurrency"),
+        ("rate_limit", "10/m", "rate_limit is '10/m'; write it like RateLimit"),
+        ("budget", "0", "budget is '0'; it must be more than zero"),
+        ("budget", "much", "budget is not a decimal number"),
+        ("durability", "lax", "durability is 'lax'; it is one of strict, relaxed"),
+        ("on_failure", "alert", "on_failure is 'alert'; it must be a workflow"),
+    ],
 )
-def test_what_is_not_honoured_yet_is_refused_and_not_ignored(option: str) -> None:
-    with pytest.raises(DefinitionError, match=f"workflow sign-up: {option} is not supported yet"):
-        workflow("sign-up", **{option: "1m"})(sign_up.function)  # type: ignore[arg-type]
+def test_wrong_limits_and_bounds_are_named(option: str, value: Any, told: str) -> None:
+    with pytest.raises(DefinitionError, match=f"workflow sign-up: {re.escape(told)}"):
+        workflow("sign-up", **{option: value})(sign_up.function)
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: Concurrency(0), "limit is 0"),
+        (lambda: Concurrency(1, key="{run.id}"), "key names {run.id}; it sees input and tags"),
+        (lambda: Concurrency(1, key=""), "key is ''"),
+        (lambda: Concurrency(1, policy="wait"), "policy is 'wait'"),  # type: ignore[arg-type]
+        (lambda: RateLimit(True), "limit is True"),
+        (lambda: RateLimit(1, per=0), "per is 0"),
+    ],
+)
+def test_limits_that_make_no_sense_are_refused_where_they_are_written(
+    make: Callable[[], object], told: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(told)):
+        make()
 
 
 @pytest.mark.parametrize(

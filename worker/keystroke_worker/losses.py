@@ -8,7 +8,6 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from keystroke.domain.states import Status
 from keystroke.errors import DatabaseUnavailable
 from keystroke.operations.recover_runs import recover_attempt
 from keystroke.telemetry import announce
@@ -80,8 +79,7 @@ class Losses:
             self._outage.answered()
             if recovered is not None:
                 announce(RunRecovered(run_id=recovered.run_id, status=recovered.status.value))
-            if recovered is not None and recovered.status is Status.QUEUED:
-                worker.wakeups.wake(recovered.project_id, recovered.queue)
+                worker.wakeups.wake_all(recovered.queues)
             return True
 
 

@@ -174,6 +174,7 @@ class WorkLoop:
         )
         if finished.status is Status.QUEUED:
             self._wakeups.wake(lease.project_id, lease.queue)
+        self._wakeups.wake_all(finished.woken)
 
     def _wake_successors(self) -> None:
         """There may be more: have another child look, which costs nothing where there is not."""

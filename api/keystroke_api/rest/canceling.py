@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from flask import Response
 
-from keystroke.domain.states import Status
 from keystroke.operations.api_keys import Principal
-from keystroke.operations.cancel_run import cancel_run as request_cancel
 from keystroke_api.answers import json_answer
 from keystroke_api.auth import Role
+from keystroke_api.canceling import cancel
 from keystroke_api.operation import Answer, operation
 from keystroke_api.rest.documents import Started
 from keystroke_api.rest.reading import whole_run_id
@@ -27,7 +26,5 @@ def cancel_run(caller: Principal, run_id: str, body: CancelBody) -> Response:
     own = services()
     with own.database.read() as tx:
         found = whole_run_id(caller.scope, tx, run_id)
-    requested = request_cancel(own.database, caller.scope, found, caller.actor, own.settings)
-    if requested.status is Status.RUNNING:
-        own.control.cancel(requested.worker_id, requested.run_id, requested.attempt)
+    requested = cancel(caller, found)
     return json_answer(started_json(requested.run_id, requested.status), 202)

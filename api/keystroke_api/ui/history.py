@@ -11,10 +11,10 @@ from keystroke.operations.api_keys import Principal
 from keystroke.store import access, deployments, history
 from keystroke.store.access import Project
 from keystroke_api.answers import to_cursor
+from keystroke_api.canceling import cancel
 from keystroke_api.services import services
 from keystroke_api.ui import filters
 from keystroke_api.ui.address import Address
-from keystroke_api.ui.canceling import cancel
 from keystroke_api.ui.contexts import Choice, Empty, HistoryPage, Link, RunRow
 from keystroke_api.ui.history_query import COLUMNS, HistoryQuery, read_query, remembered_columns
 from keystroke_api.ui.notices import leave_notice, take_notice

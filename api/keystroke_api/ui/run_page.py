@@ -13,12 +13,12 @@ from keystroke.domain.states import TERMINAL, Status
 from keystroke.errors import RunEnded
 from keystroke.operations.api_keys import Principal
 from keystroke.store import changes
+from keystroke_api.canceling import cancel
 from keystroke_api.event_position import Position
 from keystroke_api.rest.reading import read_run, whole_run_id
 from keystroke_api.rest.texts import API
 from keystroke_api.services import services
 from keystroke_api.ui.address import Address
-from keystroke_api.ui.canceling import cancel
 from keystroke_api.ui.contexts import Link, Logs, RunPage, Waterfall
 from keystroke_api.ui.log_lines import read_logs
 from keystroke_api.ui.notices import leave_notice, take_notice
@@ -79,7 +79,7 @@ def run_page(
 def cancel_from_page(caller: Principal, run_id: str) -> Response:
     """The Cancel button of a run."""
     try:
-        status = cancel(caller, run_id)
+        status = cancel(caller, run_id).status
         text = (
             "Canceled." if status is Status.CANCELED else "Cancel requested: the run's code is cleaning up."
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from keystroke.domain.states import Status
 from keystroke.errors import DatabaseUnavailable
 from keystroke.operations.recover_runs import recover_dead_workers
 from keystroke.telemetry import announce
@@ -63,5 +62,4 @@ def _reach(means: Means) -> None:
 def _recover(means: Means) -> None:
     for recovered in recover_dead_workers(means.database, means.settings):
         announce(RunRecovered(run_id=recovered.run_id, status=recovered.status.value))
-        if recovered.status is Status.QUEUED:
-            means.wakeups.wake(recovered.project_id, recovered.queue)
+        means.wakeups.wake_all(recovered.queues)

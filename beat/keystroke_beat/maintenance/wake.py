@@ -24,8 +24,7 @@ class WakeSleepers:
     def run(self, means: Means) -> None:
         """Queue all that are due, batch by batch, and wake their queues."""
         while queues := wake_due(means.database, _BATCH):
-            for project_id, queue in queues:
-                means.wakeups.wake(project_id, queue)
+            means.wakeups.wake_all(queues)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,5 +39,4 @@ class SweepMissedWakeups:
         queues = find_waiting_queues(means.database, self.older_than)
         if queues:
             announce(MissedWakeupsFound(queues=len(queues)))
-        for project_id, queue in queues:
-            means.wakeups.wake(project_id, queue)
+        means.wakeups.wake_all(queues)

@@ -19,7 +19,8 @@ from keystroke.authoring.imports import (
 )  # fmt: skip
 from keystroke.authoring.project_file import ProjectFile, read_project_file
 from keystroke.authoring.workflow import Workflow
-from keystroke.domain.manifest import Manifest, WorkflowManifest
+from keystroke.authoring.workflow_manifest import workflow_manifest
+from keystroke.domain.manifest import Manifest
 from keystroke.errors import ProjectErrors, ProjectProblem
 from keystroke.settings import PROJECT_FILE
 
@@ -82,27 +83,9 @@ def _manifest(file: ProjectFile, workflows: dict[str, AnyWorkflow]) -> Manifest:
         project=file.project,
         digest=code_digest(file.source),
         git_commit=git_commit(file.source),
-        workflows={slug: _workflow_manifest(file, workflow) for slug, workflow in sorted(workflows.items())},
-    )
-
-
-def _workflow_manifest(file: ProjectFile, workflow: AnyWorkflow) -> WorkflowManifest:
-    options = workflow.options
-    return WorkflowManifest(
-        slug=options.slug,
-        name=options.name,
-        description=options.description,
-        input_schema=workflow.input_schema(),
-        output_schema=workflow.output_schema(),
-        queue=options.queue,
-        priority=options.priority,
-        max_attempts=options.max_attempts,
-        retry=options.retry(),
-        idempotency_ttl=options.idempotency_ttl.total_seconds(),
-        retention=options.retention.total_seconds() if options.retention else None,
-        tags=options.tags,
-        tool=options.tool,
-        source=_place(file, workflow),
+        workflows={
+            slug: workflow_manifest(each, _place(file, each)) for slug, each in sorted(workflows.items())
+        },
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, Final, Generic, Literal, ParamSpec, TypeVar
 
@@ -23,6 +24,7 @@ from keystroke.authoring.signature import (
 )
 from keystroke.authoring.workflow_input import input_codec
 from keystroke.domain.durations import Duration
+from keystroke.domain.limits import Concurrency, RateLimit
 from keystroke.domain.retry import Backoff
 
 P = ParamSpec("P")
@@ -157,18 +159,18 @@ def workflow(  # noqa: PLR0913 - the options of the language, by name
     description: str | None = None,
     queue: str = "default",
     priority: int = 0,
-    timeout: None = None,
+    timeout: Duration | None = None,
     max_attempts: int = 1,
     backoff: Backoff | None = None,
-    concurrency: None = None,
-    rate_limit: None = None,
+    concurrency: Concurrency | None = None,
+    rate_limit: RateLimit | None = None,
     idempotency_ttl: Duration = "24h",
     retention: Duration | None = None,
-    budget: None = None,
+    budget: Decimal | int | str | float | None = None,
     tags: Mapping[str, str] | None = None,
     tool: bool = False,
-    durability: Literal["strict"] = "strict",
-    on_failure: None = None,
+    durability: Literal["strict", "relaxed"] = "strict",
+    on_failure: Workflow[..., Any] | None = None,
 ) -> Callable[[Callable[P, R]], Workflow[P, R]]:
     """Make a function a workflow, started by its slug.
 
@@ -180,9 +182,13 @@ def workflow(  # noqa: PLR0913 - the options of the language, by name
     - `max_attempts`: how often a run is attempted while its code fails; `backoff`: the pauses between.
     - `idempotency_ttl`: how long a start's idempotency key is remembered.
     - `retention`: how long a finished run is kept; by default what the installation says.
+    - `timeout`: how long a run may work, all attempts together; waiting does not count.
+    - `concurrency`, `rate_limit`: how many runs go on at once, and how many begin in a while, by a key if wanted.
+    - `budget`: what a run may cost, as exact text; it ends where it goes beyond.
+    - `on_failure`: a workflow that is started once, with `{run_id, workflow, error, input}`, when a run has failed for good.
+    - `durability`: `relaxed` records steps in groups, a few milliseconds behind: faster, and a crash may execute the last of
+      them again although later code has used their results.
     - `tags`: set on each run; `tool`: whether language models may be offered the workflow.
-
-    `timeout`, `concurrency`, `rate_limit`, `budget`, `durability` and `on_failure` are refused: not supported yet.
     """
     options = dict(locals())
     if inspect.isfunction(slug):
@@ -197,6 +203,10 @@ def _define(function: Any, options: dict[str, Any], local_names: Mapping[str, An
         report(function, problems)
         return function
     checked, problems = check_options(**_with_defaults(function, options))
+    if checked.on_failure is not None and not isinstance(checked.on_failure, Workflow):
+        problems.append(
+            f"workflow {checked.slug}: on_failure is {checked.on_failure!r}; it must be a workflow"
+        )
     if problems:
         # While a project is loaded this goes on, so that what else is wrong with the workflow is found too.
         report(function, problems)

@@ -40,6 +40,11 @@ class Wakeups:
         """There is work in this queue: have a worker look, unless one has just been woken."""
         self._publisher.hand_over(f"{project_id}/{queue}", lambda: self._publish(project_id, queue))
 
+    def wake_all(self, queues: Iterable[tuple[str, str]]) -> None:
+        """The same for several, each a (project id, queue)."""
+        for project_id, queue in queues:
+            self.wake(project_id, queue)
+
     def clear(self, project_id: str, queues: Iterable[str]) -> None:
         """Before a claim: what is committed from now on wakes again. With Redis away the keys expire."""
         if time.monotonic() < self._clear_again_at:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from keystroke.domain.actor import Actor, Trigger
@@ -31,7 +32,8 @@ class Lease:
 
     Every write of the attempt names `run_id` and `attempt`; once another attempt has the run they change nothing. `input` is
     as recorded (secrets sealed); `admitted` says that it was validated by an earlier attempt; `active` is the time that
-    earlier attempts worked; `more` that other runs wait which this claimant might run.
+    earlier attempts worked; `more` that other runs wait which this claimant might run; `timeout` bounds the time that all
+    attempts work together, `budget` what the run may cost.
     """
 
     run_id: str
@@ -57,3 +59,5 @@ class Lease:
     active: timedelta
     cancel_requested: bool
     more: bool
+    timeout: timedelta | None = None
+    budget: Decimal | None = None

@@ -10,7 +10,8 @@ from typing import Any
 class WorkflowManifest:
     """One workflow as data; schemas are JSON Schema (validation mode for the input, serialization for the output).
 
-    Times are seconds, money is text.
+    Times are seconds, money is text. `concurrency` is `{limit, key, policy}`, `rate_limit` is `{limit, per, key}`, `on_failure`
+    the slug of the workflow that is started when a run has failed for good.
     """
 
     slug: str
@@ -26,6 +27,9 @@ class WorkflowManifest:
     idempotency_ttl: float = 86_400.0
     retention: float | None = None
     budget: str | None = None
+    concurrency: dict[str, Any] | None = None
+    rate_limit: dict[str, Any] | None = None
+    on_failure: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
     tool: bool = False
     durability: str = "strict"

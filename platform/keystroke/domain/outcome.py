@@ -28,10 +28,16 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Suspended:
-    """The function waits; `reason` says for what, `delay` for how long from now (None: until woken)."""
+    """The function waits; `reason` says for what, `delay` for how long from now at most (None: until woken).
+
+    `hooks` are the ids of hooks whose answer would wake it, `children` groups of child runs' ids, by the step that waits:
+    the end of the last of a group would wake it. Several branches may wait for different things; the first that comes wakes.
+    """
 
     reason: Reason
     delay: timedelta | None = None
+    hooks: tuple[str, ...] = ()
+    children: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,7 @@ def _move(name: str, sources: Status | frozenset[Status], target: Status, *, fen
 
 
 _AT_REST: Final = ACTIVE - {Status.RUNNING}
+_WAITING: Final = frozenset({Status.SLEEPING, Status.WAITING_ON_HOOK})
 
 CLAIM: Final = _move("claim", Status.QUEUED, Status.RUNNING, fenced=False)
 COMPLETE: Final = _move("complete", Status.RUNNING, Status.SUCCESS, fenced=True)
@@ -103,10 +104,12 @@ WAIT_OVER: Final = _move("wait_over", Status.RUNNING, Status.QUEUED, fenced=True
 HAND_BACK: Final = _move("hand_back", Status.RUNNING, Status.QUEUED, fenced=True)
 RECOVER: Final = _move("recover", Status.RUNNING, Status.QUEUED, fenced=True)
 GIVE_UP: Final = _move("give_up", Status.RUNNING, Status.FAILED, fenced=True)
-DUE: Final = _move("due", Status.SLEEPING, Status.QUEUED, fenced=False)
+DUE: Final = _move("due", _WAITING, Status.QUEUED, fenced=False)
 ANSWER: Final = _move("answer", Status.WAITING_ON_HOOK, Status.QUEUED, fenced=False)
+CHILDREN_ENDED: Final = _move("children_ended", _WAITING, Status.QUEUED, fenced=False)
 
 #: Every move that exists. A status is never written by another way.
 TRANSITIONS: Final[tuple[Transition, ...]] = (
     CLAIM, COMPLETE, FAIL, CANCEL, CANCEL_AT_REST, SLEEP, AWAIT_HOOK, WAIT_OVER, HAND_BACK, RECOVER, GIVE_UP, DUE, ANSWER,
+    CHILDREN_ENDED,
 )  # fmt: skip

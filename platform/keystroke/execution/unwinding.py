@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn
 
@@ -20,15 +21,24 @@ class Unwinding(BaseException):
     """Leaves the user's code; never to be caught by it."""
 
 
+@dataclass(frozen=True, slots=True)
 class Pause:
-    """The run is to rest, until `due` at the earliest."""
+    """The run is to rest: until `due`, or until one of `hooks` is answered or one of the groups of `children` has ended.
 
-    __slots__ = ("due", "reason")
+    The fields are those of `domain.outcome.Suspended`, with a time in place of a delay.
+    """
 
-    def __init__(self, reason: Reason, due: datetime) -> None:
-        """Rest for this reason until that time."""
-        self.reason = reason
-        self.due = due
+    reason: Reason
+    due: datetime | None = None
+    hooks: tuple[str, ...] = ()
+    children: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def beside(self, other: Pause) -> Pause:
+        """The rest of a run of which one branch waits for this and another for that: the first that comes wakes it."""
+        sooner = min(self, other, key=lambda pause: (pause.due is None, pause.due))
+        hooks, children = self.hooks + other.hooks, self.children + other.children
+        reason = Reason.HOOK if hooks else Reason.CHILD_RUNS if children else sooner.reason
+        return Pause(reason, sooner.due, tuple(dict.fromkeys(hooks)), tuple(dict.fromkeys(children)))
 
 
 Cause = Pause | HandedBack | Failed | DatabaseUnavailable | LeaseLost
@@ -73,7 +83,7 @@ def _weightier(standing: Cause | None, new: Cause) -> Cause:
     if standing is None:
         return new
     if isinstance(standing, Pause) and isinstance(new, Pause):
-        return min(standing, new, key=lambda pause: pause.due)
+        return standing.beside(new)
     return max(standing, new, key=lambda cause: _RANKS.index(type(cause)))
 
 

@@ -63,7 +63,8 @@ def left_early(
     if cause is None:
         return None
     if isinstance(ended, Raised) and is_unwinding(ended.error):
-        return Suspended(cause.reason, max(cause.due - clock_now, timedelta(0)))
+        delay = None if cause.due is None else max(cause.due - clock_now, timedelta(0))
+        return Suspended(cause.reason, delay, cause.hooks, cause.children)
     return _swallowed(cause, unwind, directory)
 
 

@@ -9,19 +9,24 @@ from keystroke.domain.scope import Scope
 from keystroke.domain.states import CANCEL_AT_REST, Reason, Status
 from keystroke.errors import RunEnded
 from keystroke.operations.finish_attempt import default_retention
+from keystroke.operations.moving import move_run
 from keystroke.settings import Settings
-from keystroke.store import Database, access, cancels, history, runs
+from keystroke.store import Database, access, cancels, history
 
 
 @dataclass(frozen=True, slots=True)
 class CancelRequested:
-    """What the cancel did: `status` after it is canceled, or running while `attempt` on `worker_id` has yet to let go."""
+    """What the cancel did: `status` after it is canceled, or running while `attempt` on `worker_id` has yet to let go.
+
+    Wake the queues in `woken`, (project id, queue): other runs may go on because of this.
+    """
 
     run_id: str
     project_id: str
     status: Status
     worker_id: str | None
     attempt: int
+    woken: tuple[tuple[str, str], ...] = ()
 
 
 def cancel_run(
@@ -33,7 +38,7 @@ def cancel_run(
         access.audit(tx, scope.organization_id, actor, "run.cancel", run_id)
         # A run may begin, suspend or end between two looks at it; each look is a guarded update, and one of them wins.
         for _ in range(3):
-            moved = runs.move(
+            moved = move_run(
                 tx,
                 CANCEL_AT_REST,
                 run_id,
@@ -42,7 +47,9 @@ def cancel_run(
                 changes=default_retention(settings),
             )
             if moved is not None:
-                return CancelRequested(run_id, moved.project_id, moved.status, None, moved.attempt)
+                return CancelRequested(
+                    run_id, moved.project_id, moved.status, None, moved.attempt, moved.woken
+                )
             asked = cancels.request_cancel(tx, run_id, actor)
             if asked is not None:
                 return CancelRequested(

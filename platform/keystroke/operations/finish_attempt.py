@@ -15,8 +15,9 @@ from keystroke.domain.outcome import Canceled, Completed, Failed, HandedBack, Ou
 from keystroke.domain.payload import encode_payload
 from keystroke.domain.retry import Backoff
 from keystroke.domain.states import Reason, Status, Transition
+from keystroke.operations.moving import move_run
 from keystroke.settings import Settings
-from keystroke.store import Database, Tx, cancels, claims, runs
+from keystroke.store import Database, Tx, cancels, claims, runs, waits
 from keystroke.store.runs import Changes, Moved
 
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -26,12 +27,14 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 class Finished:
     """How the attempt ended by the record. `won` False: it had lost the run before, and changed nothing.
 
-    An attempt that has recorded its end already, without having been told so, has won.
+    An attempt that has recorded its end already, without having been told so, has won. `woken` names the queues, as (project
+    id, queue), in which other runs may go on because of this end.
     """
 
     won: bool
     status: Status | None
     next: Lease | None
+    woken: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class _Ending:
     transition: Transition
     reason: Reason | None
     changes: Changes
+    suspended: Suspended | None = None
 
 
 def default_retention(settings: Settings) -> Changes:
@@ -68,17 +72,21 @@ def finish_attempt(
         status = moved.status if moved else _recorded_before(tx, lease, ending)
         following = claims.claim(tx, claimant) if claimant is not None else None
     crash_point("attempt-ended")
-    return Finished(status is not None, status, following)
+    return Finished(status is not None, status, following, moved.woken if moved else ())
 
 
 def _recorded_before(tx: Tx, lease: Lease, ending: _Ending) -> Status | None:
     """The end that was committed while its answer was lost."""
-    return runs.status_after(tx, lease.run_id, lease.attempt, (ending.transition, states.CANCEL))
+    return runs.status_after(
+        tx, lease.run_id, lease.attempt, (ending.transition, states.WAIT_OVER, states.CANCEL)
+    )
 
 
 def _end(tx: Tx, lease: Lease, ending: _Ending) -> Moved | None:
+    if ending.suspended is not None:
+        ending = _unless_over(tx, lease, ending, ending.suspended)
     if ending.transition is not states.CANCEL:
-        moved = runs.move(
+        moved = move_run(
             tx, ending.transition, lease.run_id, actor=SYSTEM, attempt=lease.attempt, reason=ending.reason,
             changes=ending.changes, unless_cancel_requested=True,
         )  # fmt: skip
@@ -87,7 +95,7 @@ def _end(tx: Tx, lease: Lease, ending: _Ending) -> Moved | None:
     # Either the attempt has lost the run, or a cancel was requested: then that is how it ends.
     actor = cancels.canceling_actor(tx, lease.run_id)
     changes = replace(ending.changes, failures=0, error=None, error_text=None, output=None)
-    return runs.move(
+    return move_run(
         tx,
         states.CANCEL,
         lease.run_id,
@@ -96,6 +104,21 @@ def _end(tx: Tx, lease: Lease, ending: _Ending) -> Moved | None:
         reason=Reason.CANCELED_BY_USER,
         changes=changes,
     )
+
+
+def _unless_over(tx: Tx, lease: Lease, ending: _Ending, suspended: Suspended) -> _Ending:
+    """What is waited for may have come while the attempt let go: whoever brought it found a running run, and woke nobody.
+
+    The run's row is locked first; who comes later finds it at rest.
+    """
+    if runs.lock(tx, lease.run_id, lease.attempt) is None:
+        return ending
+    over = ending.changes.delay_us is not None and ending.changes.delay_us <= 0
+    if over or waits.is_over(tx, suspended.hooks, suspended.children):
+        return _Ending(states.WAIT_OVER, None, replace(ending.changes, delay_us=0))
+    if suspended.hooks or suspended.children:
+        waits.expect(tx, lease.run_id, suspended.hooks, suspended.children)
+    return ending
 
 
 def _ending(lease: Lease, outcome: Outcome, active: timedelta, settings: Settings) -> _Ending:
@@ -108,7 +131,8 @@ def _ending(lease: Lease, outcome: Outcome, active: timedelta, settings: Setting
             return _failing(lease, outcome, changes)
         case Suspended(reason=reason, delay=delay):
             rest = None if delay is None else max(delay // _MICROSECOND, 0)
-            return _Ending(states.SLEEP, reason, replace(changes, delay_us=rest))
+            transition = states.AWAIT_HOOK if outcome.hooks else states.SLEEP
+            return _Ending(transition, reason, replace(changes, delay_us=rest), outcome)
         case HandedBack():
             return _Ending(states.HAND_BACK, Reason.HANDED_BACK, changes)
         case Canceled():

@@ -22,7 +22,7 @@ def record_step(
     """
     texts = _texts(step, settings.payload_limit)
     if not usage:
-        with database.statement() as tx:
+        with database.held() as tx:
             recorded = steps.record(tx, lease.run_id, lease.attempt, step, texts)
     else:
         with database.transaction() as tx:

@@ -10,6 +10,7 @@ from keystroke.domain.failure import Failure
 from keystroke.domain.payload import encode_payload
 from keystroke.domain.states import Reason, Status
 from keystroke.operations.finish_attempt import default_retention
+from keystroke.operations.moving import move_run
 from keystroke.settings import Settings
 from keystroke.store import Database, Tx, cancels, fleet, runs
 from keystroke.store.runs import Changes, Moved
@@ -17,12 +18,11 @@ from keystroke.store.runs import Changes, Moved
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """A run that lost its attempt, and where it went: wake its queue when it is `queued` again."""
+    """A run that lost its attempt, and where it went; `queues` are to be woken, each a (project id, queue)."""
 
     run_id: str
-    project_id: str
-    queue: str
     status: Status
+    queues: tuple[tuple[str, str], ...]
 
 
 def recover_attempt(database: Database, run_id: str, attempt: int, settings: Settings) -> Recovered | None:
@@ -51,17 +51,22 @@ def _recover(tx: Tx, run_id: str, attempt: int, settings: Settings) -> Recovered
         return None
     lost = replace(default_retention(settings), recoveries=1)
     if held.cancel_requested:
-        moved = runs.move(
+        moved = move_run(
             tx, states.CANCEL, run_id, actor=cancels.canceling_actor(tx, run_id), attempt=attempt,
             reason=Reason.CANCELED_BY_USER, changes=default_retention(settings),
         )  # fmt: skip
     elif held.recoveries < settings.recovery_budget:
-        moved = runs.move(
+        moved = move_run(
             tx, states.RECOVER, run_id, actor=SYSTEM, attempt=attempt, reason=Reason.WORKER_LOST, changes=lost
         )
     else:
         moved = _give_up(tx, run_id, attempt, held.recoveries + 1, lost)
-    return None if moved is None else Recovered(run_id, moved.project_id, moved.queue, moved.status)
+    return None if moved is None else _recovered(moved)
+
+
+def _recovered(moved: Moved) -> Recovered:
+    own = ((moved.project_id, moved.queue),) if moved.status is Status.QUEUED else ()
+    return Recovered(moved.run_id, moved.status, (*own, *moved.woken))
 
 
 def _give_up(tx: Tx, run_id: str, attempt: int, losses: int, lost: Changes) -> Moved | None:
@@ -71,6 +76,6 @@ def _give_up(tx: Tx, run_id: str, attempt: int, losses: int, lost: Changes) -> M
     )
     error = Failure("WorkerLost", message, reason=Reason.WORKER_LOST).as_json()
     changes = replace(lost, error=error, error_text=encode_payload(error, what="error"))
-    return runs.move(
+    return move_run(
         tx, states.GIVE_UP, run_id, actor=SYSTEM, attempt=attempt, reason=Reason.WORKER_LOST, changes=changes
     )

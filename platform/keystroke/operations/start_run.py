@@ -13,6 +13,7 @@ from keystroke.box import Box
 from keystroke.clock import rfc3339
 from keystroke.crashpoints import crash_point
 from keystroke.domain.actor import Actor, Trigger
+from keystroke.domain.lineage import NO_LINEAGE, Lineage
 from keystroke.domain.manifest import WorkflowManifest
 from keystroke.domain.payload import digest, encode_payload
 from keystroke.domain.scope import Scope
@@ -43,6 +44,7 @@ class StartRequest:
     run_at: datetime | None = None
     idempotency_key: str | None = None
     traceparent: str | None = None
+    lineage: Lineage = NO_LINEAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,5 +169,5 @@ def _new_run(project: Project, checked: _Checked, run_id: str) -> runs.NewRun:
         trigger=request.trigger, trigger_payload=checked.trigger_text, actor=request.actor, input=checked.input_text,
         tags=request.tags, priority=workflow.priority if request.priority is None else request.priority,
         run_at=request.run_at, idempotency_key=request.idempotency_key, trace_id=trace_id or secrets.token_hex(16),
-        parent_span_id=parent_span_id, seed=secrets.token_hex(16),
+        parent_span_id=parent_span_id, seed=request.lineage.seed or secrets.token_hex(16), lineage=request.lineage,
     )  # fmt: skip

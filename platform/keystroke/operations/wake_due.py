@@ -1,14 +1,15 @@
-"""Wake the sleepers whose time has come."""
+"""Wake the runs at rest whose time has come."""
 
 from __future__ import annotations
 
 from keystroke.domain.actor import SYSTEM
 from keystroke.domain.states import DUE
-from keystroke.store import Database, runs, wakes
+from keystroke.operations.moving import move_run
+from keystroke.store import Database, wakes
 
 
 def wake_due(database: Database, limit: int = 1000) -> set[tuple[str, str]]:
-    """Queue sleeping runs that are due, at most `limit`; the (project id, queue) pairs to wake."""
+    """Queue runs at rest that are due, at most `limit`; the (project id, queue) pairs to wake."""
     with database.transaction() as tx:
-        moved = [runs.move(tx, DUE, run_id, actor=SYSTEM) for run_id in wakes.due_sleepers(tx, limit)]
+        moved = [move_run(tx, DUE, run_id, actor=SYSTEM) for run_id in wakes.due_runs(tx, limit)]
     return {(each.project_id, each.queue) for each in moved if each is not None}

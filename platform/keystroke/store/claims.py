@@ -13,6 +13,7 @@ from keystroke.domain.actor import SYSTEM, Actor, Trigger
 from keystroke.domain.lease import Claimant, Lease
 from keystroke.domain.payload import decode_payload
 from keystroke.domain.states import CLAIM
+from keystroke.domain.usage import from_nano
 from keystroke.store.database import Tx
 from keystroke.store.runs import TRANSITION_OF_MOVED, entry_columns
 from keystroke.store.sql import Guarded, Sql
@@ -34,11 +35,12 @@ _CLAIMABLE: Final = """
 _CLAIM: Final = Guarded(f"""
 update runs set status = '{CLAIM.target}', status_reason = null, attempt = attempt + 1, worker_id = :worker_id,
     deployment_id = :deployment_id,
-    started_at = coalesce(started_at, {{now}}), updated_at = {{now}}, due_at = null
+    started_at = coalesce(started_at, {{now}}), updated_at = {{now}}, due_at = null,
+    events = events + 1
 where id = (select id from runs where {_CLAIMABLE} order by priority desc, queued_at limit 1 {{for_update}} {{skip_locked}})
-returning id, attempt, project_id, worker_id, workflow, queue, admitted_at, seed, trace_id, parent_span_id, trigger_type,
+returning id, attempt, events, project_id, worker_id, workflow, queue, admitted_at, seed, trace_id, parent_span_id, trigger_type,
     trigger_label, trigger_value, trigger_id, fired_at, actor_type, actor_id, actor_name, tags, failures, max_attempts,
-    retry, parent_run_id, root_run_id, started_at, active_us, cancel_requested_at,
+    retry, parent_run_id, root_run_id, started_at, active_us, cancel_requested_at, timeout_us, budget_nano,
     (select body from run_payloads where run_id = runs.id and name = 'input') as input,
     (select body from run_payloads where run_id = runs.id and name = 'trigger') as trigger_payload
 """, (TRANSITION_OF_MOVED,))  # fmt: skip
@@ -52,7 +54,8 @@ insert into run_payloads (run_id, name, body) values (:run_id, 'input', :body)
 on conflict (run_id, name) do update set body = excluded.body
 """)
 _PROGRESS: Final = Sql("""
-update runs set progress_fraction = :fraction, progress_message = :message, progress_at = {now}, updated_at = {now}
+update runs set progress_fraction = :fraction, progress_message = :message, progress_at = {now}, updated_at = {now},
+    progress_event = events + 1, events = events + 1
 where id = :run_id and attempt = :attempt and status = 'running'
 """)
 _TAGS: Final = Sql("""
@@ -126,4 +129,6 @@ def _lease(row: Row[Any], *, more: bool) -> Lease:
         failures=row.failures, max_attempts=row.max_attempts, retry=json.loads(row.retry) if row.retry else None,
         parent_run_id=row.parent_run_id, root_run_id=row.root_run_id, started_at=from_micros(row.started_at),
         active=timedelta(microseconds=row.active_us), cancel_requested=row.cancel_requested_at is not None, more=more,
+        timeout=None if row.timeout_us is None else timedelta(microseconds=row.timeout_us),
+        budget=None if row.budget_nano is None else from_nano(row.budget_nano),
     )  # fmt: skip

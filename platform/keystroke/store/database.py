@@ -15,7 +15,7 @@ from sqlalchemy.engine import make_url
 
 from keystroke.errors import DatabaseUnavailable, InvalidSettings, QueryTooSlow
 from keystroke.settings import Settings
-from keystroke.store.sql import Backend, Guarded, Sql
+from keystroke.store.sql import Backend, Guarded, HeldInsert, Sql
 
 # A plan made without the values would be kept after some executions: an ILIKE went from 5 ms to 21 s by it.
 _LIMIT: Final = Sql("""
@@ -65,6 +65,12 @@ class Tx:
             for insert in statement.inserts:
                 self.run(insert, {**params, "moved_id": row.id})
         return row
+
+    def run_held(self, statement: HeldInsert, params: Params) -> int:
+        """Execute an insert under its hold; the number of rows that it wrote, 0 when there was nothing to hold."""
+        if self.backend == "postgresql":
+            return self.run(statement.combined, params)
+        return self.run(statement.insert, params) if self.row(statement.hold, params) else 0
 
     def run_many(self, sql: Sql, params: Sequence[Params]) -> None:
         """Execute a write once for each set of parameters."""
@@ -158,6 +164,12 @@ class Database:
         """For a single statement that is its own transaction: saves the round trips of begin and commit."""
         with _unavailable(), self._engine.connect() as connection:
             yield Tx(connection, self.backend)
+
+    @contextmanager
+    def held(self) -> Iterator[Tx]:
+        """For a single `run_held`: a statement that is its own transaction, except on SQLite, where it is two."""
+        with self.transaction() if self.backend == "sqlite" else self.statement() as tx:
+            yield tx
 
     def forget_inherited_connections(self) -> None:
         """In a forked child: leave the parent's connections alone and open new ones."""

@@ -6,27 +6,32 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from functools import cache
 from typing import Any, Final
 
 from keystroke.clock import to_micros
 from keystroke.domain.actor import Actor, Trigger
+from keystroke.domain.lineage import NO_LINEAGE, Lineage
 from keystroke.domain.manifest import WorkflowManifest
 from keystroke.domain.states import Reason, Status, Transition
+from keystroke.domain.usage import to_nano
 from keystroke.store.database import Tx
 from keystroke.store.sql import Guarded, Sql
 
 _INSERT: Final = Sql("""
 insert into runs (
-    id, organization_id, project_id, kind, workflow, workflow_name, queue, priority, status, max_attempts, retry,
+    id, events, organization_id, project_id, kind, workflow, workflow_name, queue, priority, status, max_attempts, retry,
     retention_us, due_at, admitted_at, created_at, queued_at, updated_at, trigger_type, trigger_label, trigger_value,
     trigger_id, fired_at, actor_type, actor_id, actor_name, parent_run_id, parent_step, root_run_id, replay_of,
-    idempotency_key, seed, trace_id, parent_span_id, tags)
-select :id, :organization_id, :project_id, 'workflow', :workflow, :workflow_name, :queue, :priority, 'queued',
+    idempotency_key, seed, trace_id, parent_span_id, tags, detached, timeout_us, budget_nano, on_failure, concurrency_key,
+    concurrency_limit, concurrency_policy, rate_key, rate_limit, rate_per_us)
+select :id, 1, :organization_id, :project_id, 'workflow', :workflow, :workflow_name, :queue, :priority, 'queued',
     :max_attempts, :retry, :retention_us, coalesce(:run_at, clock.now), null, clock.now, coalesce(:run_at, clock.now),
     clock.now, :trigger_type, :trigger_label, :trigger_value, :trigger_id, coalesce(:fired_at, clock.now), :actor_type,
     :actor_id, :actor_name, :parent_run_id, :parent_step, :root_run_id, :replay_of, :idempotency_key, :seed, :trace_id,
-    :parent_span_id, :tags
+    :parent_span_id, :tags, :detached, :timeout_us, :budget_nano, :on_failure, :concurrency_key, :concurrency_limit,
+    :concurrency_policy, :rate_key, :rate_limit, :rate_per_us
 from (select {now} as now) clock
 returning due_at > created_at
 """)
@@ -35,13 +40,14 @@ _INSERT_TAG: Final = Sql(
     "insert into run_tags (run_id, project_id, key, value) values (:run_id, :project_id, :key, :value)"
 )
 _INSERT_CREATION: Final = Sql("""
-insert into transitions (run_id, at, transition, status, attempt, actor_type, actor_id, actor_name)
-values (:run_id, {now}, 'create', 'queued', 0, :actor_type, :actor_id, :actor_name)
+insert into transitions (run_id, event, at, transition, status, attempt, actor_type, actor_id, actor_name)
+values (:run_id, 1, {now}, 'create', 'queued', 0, :actor_type, :actor_id, :actor_name)
 """)
 # The timeline's entry, made by a guarded update from the row that it has moved.
 TRANSITION_OF_MOVED: Final = """
-insert into transitions (run_id, at, transition, status, reason, attempt, worker_id, actor_type, actor_id, actor_name)
-select id, {now}, :transition, :status, :reason, attempt, :worker_id, :actor_type, :actor_id, :actor_name from {moved}
+insert into transitions (run_id, event, at, transition, status, reason, attempt, worker_id, actor_type, actor_id,
+    actor_name)
+select id, events, {now}, :transition, :status, :reason, attempt, :worker_id, :actor_type, :actor_id, :actor_name from {moved}
 """
 _PAYLOAD_OF_MOVED: Final = """
 insert into run_payloads (run_id, name, body)
@@ -90,6 +96,9 @@ class NewRun:
     trace_id: str
     parent_span_id: str | None
     seed: str
+    lineage: Lineage = NO_LINEAGE
+    concurrency_key: str | None = None
+    rate_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +125,20 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A move that won: the run's row after it."""
+    """A move that won: the run's row after it.
+
+    `woken` names the queues, as (project id, queue), in which other runs may go on because of it.
+    """
 
     run_id: str
     project_id: str
     queue: str
     status: Status
     attempt: int
+    parent_run_id: str | None = None
+    concurrency_key: str | None = None
+    on_failure: str | None = None
+    woken: tuple[tuple[str, str], ...] = ()
 
 
 def insert_run(tx: Tx, run: NewRun) -> bool:
@@ -179,7 +195,12 @@ def move(
             "payload_name": name, "payload": payload, **entry_columns(transition, None, actor),
         },
     )  # fmt: skip
-    return None if row is None else Moved(row.id, row.project_id, row.queue, transition.target, row.attempt)
+    if row is None:
+        return None
+    return Moved(
+        row.id, row.project_id, row.queue, transition.target, row.attempt, row.parent_run_id, row.concurrency_key,
+        row.on_failure,
+    )  # fmt: skip
 
 
 def entry_columns(transition: Transition, worker_id: str | None, actor: Actor) -> dict[str, Any]:
@@ -219,8 +240,8 @@ def _move_sql(transition: Transition, fenced: bool, unless_cancel_requested: boo
     guards += " and attempt = :expected_attempt" if fenced else ""
     guards += " and cancel_requested_at is null" if unless_cancel_requested else ""
     update = (
-        f"update runs set status = '{transition.target}', updated_at = {{now}}, {effects} where {guards} "
-        "returning id, project_id, queue, attempt"
+        f"update runs set status = '{transition.target}', updated_at = {{now}}, events = events + 1, {effects} where {guards} "
+        "returning id, events, project_id, queue, attempt, parent_run_id, concurrency_key, on_failure"
     )
     payload = (_PAYLOAD_OF_MOVED,) if transition.target.terminal else ()
     return Guarded(update, (TRANSITION_OF_MOVED, *payload))
@@ -237,7 +258,7 @@ def _error_columns(error: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _row(run: NewRun) -> dict[str, Any]:
-    workflow, trigger = run.workflow, run.trigger
+    workflow, trigger, lineage = run.workflow, run.trigger, run.lineage
     return {
         "id": run.id, "organization_id": run.organization_id, "project_id": run.project_id, "workflow": workflow.slug,
         "workflow_name": workflow.name, "queue": workflow.queue, "priority": run.priority,
@@ -246,7 +267,23 @@ def _row(run: NewRun) -> dict[str, Any]:
         "run_at": to_micros(run.run_at), "trigger_type": trigger.type, "trigger_label": trigger.label,
         "trigger_value": trigger.value, "trigger_id": trigger.id, "fired_at": to_micros(trigger.fired_at),
         "actor_type": run.actor.type, "actor_id": run.actor.id, "actor_name": run.actor.name,
-        "parent_run_id": None, "parent_step": None, "root_run_id": run.id, "replay_of": None,
+        "parent_run_id": lineage.parent_run_id, "parent_step": lineage.parent_step,
+        "root_run_id": lineage.root_run_id or run.id, "replay_of": lineage.replay_of, "detached": int(lineage.detached),
         "idempotency_key": run.idempotency_key, "seed": run.seed, "trace_id": run.trace_id,
         "parent_span_id": run.parent_span_id, "tags": json.dumps(run.tags) if run.tags else None,
+        **_bounds(run),
+    }  # fmt: skip
+
+
+def _bounds(run: NewRun) -> dict[str, Any]:
+    """What the definition bounds, as it was when the run was started."""
+    workflow = run.workflow
+    concurrency, rate = workflow.concurrency or {}, workflow.rate_limit or {}
+    return {
+        "timeout_us": None if workflow.timeout is None else round(workflow.timeout * 1_000_000),
+        "budget_nano": None if workflow.budget is None else to_nano(Decimal(workflow.budget)),
+        "on_failure": workflow.on_failure, "concurrency_key": run.concurrency_key,
+        "concurrency_limit": concurrency.get("limit"), "concurrency_policy": concurrency.get("policy"),
+        "rate_key": run.rate_key, "rate_limit": rate.get("limit"),
+        "rate_per_us": None if not rate else round(rate["per"] * 1_000_000),
     }  # fmt: skip

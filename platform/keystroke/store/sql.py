@@ -3,8 +3,7 @@
 `:name` is a parameter, and these words stand for what the two databases write differently:
 
     {now}          the database's clock in microseconds since 1970, the one clock of all decisions
-    {for_share}    lock the row against writers until the transaction ends (SQLite: the write transaction is the lock)
-    {for_update}   lock the row for writing
+    {for_update}   lock the row for writing until the transaction ends (SQLite: the write transaction is the lock)
     {skip_locked}  and pass over rows that somebody else has locked
     {in:name}      is one of the values of the list parameter `name`
     {not_in:name}  is none of them
@@ -21,9 +20,9 @@ Backend = Literal["sqlite", "postgresql"]
 #: A sub-select, so that it is evaluated once per statement and may be compared with an indexed column.
 NOW: Final = "(select keystroke_now())"
 _WORDS: Final[dict[Backend, dict[str, str]]] = {
-    "sqlite": {"now": NOW, "for_share": "", "for_update": "", "skip_locked": ""},
+    "sqlite": {"now": NOW, "for_update": "", "skip_locked": ""},
     "postgresql": {
-        "now": NOW, "for_share": "for share", "for_update": "for update", "skip_locked": "skip locked",
+        "now": NOW, "for_update": "for update", "skip_locked": "skip locked",
     },
 }  # fmt: skip
 _LISTS: Final[dict[Backend, dict[str, str]]] = {
@@ -86,3 +85,17 @@ class Guarded:
         self.update: Final = Sql(update)
         row = "(select * from runs where id = :moved_id) moved"
         self.inserts: Final = tuple(Sql(insert.replace("{moved}", row)) for insert in inserts)
+
+
+class HeldInsert:
+    """An update that takes hold of a row, and the insert that happens only if it did: one statement on PostgreSQL.
+
+    The insert selects from `{held}`, the row after the update. SQLite executes them one after the other: see
+    `Database.held`.
+    """
+
+    def __init__(self, hold: str, insert: str) -> None:
+        """Prepare both forms."""
+        self.combined: Final = Sql(f"with held as ({hold}) {insert.replace('{held}', 'held')}")
+        self.hold: Final = Sql(hold)
+        self.insert: Final = Sql(insert.replace("{held}", "(select * from runs where id = :run_id) held"))

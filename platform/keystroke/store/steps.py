@@ -11,30 +11,31 @@ from keystroke.domain.scope import Scope
 from keystroke.domain.step import Step, StepKind, StepStatus, StepTry
 from keystroke.domain.usage import UsageItem, from_nano, to_nano
 from keystroke.store.database import Tx
-from keystroke.store.sql import Sql
+from keystroke.store.sql import HeldInsert, Sql
 
-# One statement: the sub-select locks the run's row if the attempt still has it, and without it nothing is inserted. A row
-# that is already final is left alone.
-_RECORD: Final = Sql("""
-insert into steps (run_id, identity, key, name, kind, status, attempt, digest, input, output, error, tries, child_run_id,
-    copied_from, started_at, finished_at, due_at, now_at)
-select held.id, :identity, :key, :name, :kind, :status, :try, :digest, :input, :output, :error, :tries, :child_run_id,
-    :copied_from, :started_at, :finished_at, :due_at, :now_at
-from (select id from runs where id = :run_id and attempt = :attempt and status = 'running' {for_share}) held
-where true
+# The attempt's hold on the run: the update locks the row if the attempt still has it, and gives the change its number.
+_HOLD: Final = """
+update runs set events = events + 1 where id = :run_id and attempt = :attempt and status = 'running' returning id, events
+"""
+# A row that is already final is left alone.
+_RECORD: Final = HeldInsert(_HOLD, """
+insert into steps (run_id, event, identity, key, name, kind, status, attempt, digest, input, output, error, tries,
+    child_run_id, copied_from, started_at, finished_at, due_at, now_at)
+select held.id, held.events, :identity, :key, :name, :kind, :status, :try, :digest, :input, :output, :error, :tries,
+    :child_run_id, :copied_from, :started_at, :finished_at, :due_at, :now_at
+from {held} where true
 on conflict (run_id, identity) do update set status = excluded.status, attempt = excluded.attempt,
     output = excluded.output, error = excluded.error, tries = excluded.tries, finished_at = excluded.finished_at,
     due_at = excluded.due_at, now_at = excluded.now_at, started_at = excluded.started_at, input = excluded.input,
-    digest = excluded.digest
+    digest = excluded.digest, event = excluded.event
 where steps.status in ('running', 'retrying')
-""")
-_NOTE: Final = Sql("""
-insert into steps (run_id, identity, key, name, kind, status, attempt, digest, input, started_at)
-select held.id, :identity, :key, :name, :kind, :status, :try, :digest, :input, :started_at
-from (select id from runs where id = :run_id and attempt = :attempt and status = 'running' {for_share}) held
-where true
+""")  # fmt: skip
+_NOTE: Final = HeldInsert(_HOLD, """
+insert into steps (run_id, event, identity, key, name, kind, status, attempt, digest, input, started_at)
+select held.id, held.events, :identity, :key, :name, :kind, :status, :try, :digest, :input, :started_at
+from {held} where true
 on conflict (run_id, identity) do nothing
-""")
+""")  # fmt: skip
 _COLUMNS: Final = """identity, key, name, kind, status, attempt, digest, input, output, error, tries, child_run_id,
     copied_from, started_at, finished_at, due_at, now_at"""
 _LIST: Final = Sql(f"""
@@ -59,12 +60,12 @@ def record(tx: Tx, run_id: str, attempt: int, step: Step, texts: dict[str, str |
 
     `texts` holds the canonical texts of input, output, error and tries.
     """
-    return tx.run(_RECORD, _row(run_id, attempt, step, texts)) == 1
+    return tx.run_held(_RECORD, _row(run_id, attempt, step, texts)) == 1
 
 
 def note(tx: Tx, run_id: str, attempt: int, step: Step, input_text: str | None) -> None:
     """Show a step as running; what is on record already stays."""
-    tx.run(_NOTE, _row(run_id, attempt, step, {"input": input_text}))
+    tx.run_held(_NOTE, _row(run_id, attempt, step, {"input": input_text}))
 
 
 def add_usage(tx: Tx, project_id: str, run_id: str, items: Sequence[UsageItem]) -> None:

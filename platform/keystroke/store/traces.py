@@ -19,16 +19,18 @@ insert into spans (run_id, span_id, parent_id, name, kind, started_at, ended_at,
 values (:run_id, :span_id, :parent_id, :name, :kind, :started_at, :ended_at, :status, :attributes, :events, {now})
 """)
 _ADD_LOG: Final = Sql("""
-insert into logs (run_id, at, severity, body, logger, span_id, step, written_at)
-values (:run_id, :at, :severity, :body, :logger, :span_id, :step, {now})
+insert into logs (run_id, event, at, severity, body, logger, span_id, step, written_at)
+values (:run_id, :event, :at, :severity, :body, :logger, :span_id, :step, {now})
 """)
-# One more than the cap: the note that says where it was cut.
 _COUNT_SPANS: Final = Sql(
     "select count(*) from (select 1 from spans where run_id = :run_id limit :most) counted"
 )
-_COUNT_LOGS: Final = Sql(
-    "select count(*) from (select 1 from logs where run_id = :run_id limit :most) counted"
-)
+# The numbers of as many events, taken under the run's lock, and how many lines there are. Whoever lost the run may still
+# write what it said.
+_NUMBER_LOGS: Final = Sql("""
+update runs set events = events + :lines where id = :run_id returning events - :lines as taken,
+    (select count(*) from (select 1 from logs where run_id = :run_id limit :most) counted) as written
+""")
 _VISIBLE: Final = """exists (select 1 from runs where runs.id = :run_id and organization_id = :organization_id
     and (cast(:everywhere as integer) = 1 or project_id {in:projects}))"""
 _LIST_SPANS: Final = Sql(f"""
@@ -48,17 +50,23 @@ def add_spans(tx: Tx, run_id: str, spans: Sequence[Span], cap: int) -> None:
 
 
 def add_logs(tx: Tx, run_id: str, logs: Sequence[LogLine], cap: int) -> None:
-    """Append log lines, as many as the cap leaves room for; then one that says that the rest is missing."""
-    written = int(tx.value(_COUNT_LOGS, {"run_id": run_id, "most": cap + 1}))
-    room = cap - written
-    rows = [_log_row(run_id, line) for line in logs[:room]] if room > 0 else []
-    if len(logs) > room and written <= cap:
-        cut = logs[max(room, 0)]
-        note = LogLine(
-            cut.at, "WARNING", f"Log cut here: a run keeps {cap} lines.", "keystroke", cut.span_id, cut.step
-        )
-        rows.append(_log_row(run_id, note))
-    tx.run_many(_ADD_LOG, rows)
+    """Append log lines, as many as the cap leaves room for; then one that says that the rest is missing.
+
+    Those of a run that has been deleted are dropped.
+    """
+    # One more than the cap: the note that says where it was cut.
+    found = tx.row(_NUMBER_LOGS, {"run_id": run_id, "lines": len(logs), "most": cap + 1})
+    if found is None:
+        return
+    room = max(cap - found.written, 0)
+    lines = list(logs[:room])
+    if len(logs) > room and found.written <= cap:
+        cut = logs[room]
+        text = f"Log cut here: a run keeps {cap} lines."
+        lines.append(LogLine(cut.at, "WARNING", text, "keystroke", cut.span_id, cut.step))
+    tx.run_many(
+        _ADD_LOG, [_log_row(run_id, number, line) for number, line in enumerate(lines, found.taken + 1)]
+    )
 
 
 def list_spans(
@@ -94,9 +102,9 @@ def _span_row(run_id: str, span: Span) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _log_row(run_id: str, line: LogLine) -> dict[str, Any]:
+def _log_row(run_id: str, event: int, line: LogLine) -> dict[str, Any]:
     return {
-        "run_id": run_id, "at": to_micros(line.at), "severity": line.severity, "body": _text(line.body),
+        "run_id": run_id, "event": event, "at": to_micros(line.at), "severity": line.severity, "body": _text(line.body),
         "logger": _text(line.logger), "span_id": line.span_id, "step": line.step,
     }  # fmt: skip
 

@@ -8,7 +8,8 @@ from keystroke.store.database import Tx
 from keystroke.store.sql import Sql
 
 _DUE: Final = Sql("""
-select id from runs where status = 'sleeping' and due_at <= {now} order by due_at limit :limit {for_update} {skip_locked}
+select id from runs where status in ('sleeping', 'waiting_on_hook') and due_at is not null and due_at <= {now}
+order by due_at limit :limit {for_update} {skip_locked}
 """)
 _WAITING: Final = Sql("""
 select distinct project_id, queue from runs
@@ -19,8 +20,8 @@ and not exists (
 """)
 
 
-def due_sleepers(tx: Tx, limit: int) -> list[str]:
-    """Sleeping runs whose time has come, locked for this transaction; those that somebody else wakes are passed over."""
+def due_runs(tx: Tx, limit: int) -> list[str]:
+    """Runs at rest whose time has come, locked for this transaction; those that somebody else wakes are passed over."""
     return [row.id for row in tx.rows(_DUE, {"limit": limit})]
 
 

@@ -1,17 +1,18 @@
-"""Canceling a run from a page, as the API does it."""
+"""Canceling a run: the request in the database, then whoever has to hear of it at once."""
 
 from __future__ import annotations
 
 from keystroke.domain.states import Status
 from keystroke.operations.api_keys import Principal
-from keystroke.operations.cancel_run import cancel_run
+from keystroke.operations.cancel_run import CancelRequested, cancel_run
 from keystroke_api.services import services
 
 
-def cancel(caller: Principal, run_id: str) -> Status:
-    """The run's status afterwards: canceled, or running while its code lets go. RunNotFound, RunEnded."""
+def cancel(caller: Principal, run_id: str) -> CancelRequested:
+    """Cancel: the result's status is `canceled`, or `running` while its code lets go. Raises RunNotFound, RunEnded."""
     own = services()
     requested = cancel_run(own.database, caller.scope, run_id, caller.actor, own.settings)
     if requested.status is Status.RUNNING:
         own.control.cancel(requested.worker_id, requested.run_id, requested.attempt)
-    return requested.status
+    own.wakeups.wake_all(requested.woken)
+    return requested

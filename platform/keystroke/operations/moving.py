@@ -1,0 +1,37 @@
+"""Moves of a run together with what follows from them: the parent that waited for it goes on, a place in a limit is free.
+
+Every operation moves runs through here, in its own transaction. The hot path pays nothing: what follows is looked at only
+where the moved row says that there may be something.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from keystroke.domain.actor import SYSTEM
+from keystroke.domain.states import CHILDREN_ENDED, Transition
+from keystroke.store import Tx, runs, waits
+from keystroke.store.runs import Moved
+
+
+def move_run(tx: Tx, transition: Transition, run_id: str, **how: Any) -> Moved | None:
+    """`runs.move` and what follows; None when the move did not win.
+
+    `woken` of the result names the queues, as (project id, queue), in which other runs may go on: wake them after the commit.
+    """
+    moved = runs.move(tx, transition, run_id, **how)
+    if moved is None:
+        return None
+    woken = moved.woken
+    if moved.status.terminal and moved.parent_run_id is not None:
+        woken += _tell_parent(tx, moved.parent_run_id, run_id)
+    return replace(moved, woken=woken)
+
+
+def _tell_parent(tx: Tx, parent_run_id: str, run_id: str) -> tuple[tuple[str, str], ...]:
+    """Queue the parent, if this was the last child of a group that it waits for."""
+    if not waits.end_of_child(tx, parent_run_id, run_id):
+        return ()
+    moved = move_run(tx, CHILDREN_ENDED, parent_run_id, actor=SYSTEM)
+    return () if moved is None else ((moved.project_id, moved.queue), *moved.woken)
