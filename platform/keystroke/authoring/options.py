@@ -76,24 +76,14 @@ def check_options(  # noqa: PLR0913 - the options of the language, by name
     _check_kinds(checks, name=name, description=description, backoff=backoff, tool=tool)
     _check_limits(checks, concurrency, rate_limit, durability)
     options = WorkflowOptions(
-        slug=checks.text("slug", slug, SLUG, "signup-pipeline"),
-        name=name,
-        description=description,
-        queue=checks.text("queue", queue, QUEUE, "default"),
-        priority=checks.whole("priority", priority, *_PRIORITIES),
-        max_attempts=checks.whole("max_attempts", max_attempts, 1, _MOST_ATTEMPTS),
-        backoff=backoff,
+        slug=checks.text("slug", slug, SLUG, "signup-pipeline"), name=name, description=description,
+        queue=checks.text("queue", queue, QUEUE, "default"), priority=checks.whole("priority", priority, *_PRIORITIES),
+        max_attempts=checks.whole("max_attempts", max_attempts, 1, _MOST_ATTEMPTS), backoff=backoff,
         idempotency_ttl=checks.duration("idempotency_ttl", idempotency_ttl) or timedelta(0),
-        retention=checks.duration("retention", retention),
-        timeout=checks.duration("timeout", timeout),
-        concurrency=concurrency,
-        rate_limit=rate_limit,
-        budget=_budget(checks, budget),
-        on_failure=on_failure,
-        durability=durability,
-        tags=checks.tags(tags),
-        tool=tool,
-    )
+        retention=checks.duration("retention", retention), timeout=checks.duration("timeout", timeout),
+        concurrency=concurrency, rate_limit=rate_limit, budget=_budget(checks, budget), on_failure=on_failure,
+        durability=durability, tags=checks.tags(tags), tool=tool,
+    )  # fmt: skip
     return options, checks.messages
 
 
