@@ -28,8 +28,8 @@ from keystroke.store.steps import list_steps, list_usage
 from keystroke.store.traces import list_logs, list_spans
 
 __all__ = [
-    "RunPage", "WorkflowStats", "find_run_id", "get_run", "list_attempts", "list_logs", "list_runs", "list_spans",
-    "list_statuses", "list_steps", "list_timeline", "list_workflow_stats",
+    "RunPage", "WorkflowStats", "find_run_id", "get_run", "list_attempts", "list_logs", "list_runs", "list_runs_by_id",
+    "list_spans", "list_statuses", "list_steps", "list_timeline", "list_workflow_stats",
 ]  # fmt: skip
 
 LONGEST_QUERY: Final = 2.0
@@ -40,6 +40,7 @@ select runs.*, {{now}} as now, {STEP_COUNT} as steps_so_far,
 from runs
 """
 _GET: Final = Sql(f"{_RUN} where runs.id = :run_id and runs.organization_id = :organization_id")
+_BY_ID: Final = Sql(f"{_RUN} where runs.id {{in:run_ids}} and runs.project_id {{in:projects}} order by runs.id")
 _PAYLOADS: Final = Sql("select name, body from run_payloads where run_id = :run_id")
 _FIND: Final = Sql("""
 select id from runs where id >= :first and id < :after and project_id {in:projects} order by id limit 2
@@ -90,6 +91,14 @@ def list_runs(scope: Scope, tx: Tx, wanted: RunFilter, page: Page) -> RunPage:
     by_id = {each.id: each for each in projects}
     runs = [_run(row, by_id[row.project_id], {}, usage.get(row.id, [])) for row in rows[: page.limit]]
     return RunPage(runs, has_more=len(rows) > page.limit)
+
+
+def list_runs_by_id(scope: Scope, tx: Tx, run_ids: Sequence[str]) -> list[Run]:
+    """Those of the runs that exist for the scope, oldest first, without input, output and error."""
+    by_id = {each.id: each for each in _projects(scope, tx)}
+    rows = tx.rows(_BY_ID, {"run_ids": list(run_ids), "projects": list(by_id)}) if run_ids else []
+    usage = list_usage(scope, tx, [row.id for row in rows], list(by_id))
+    return [_run(row, by_id[row.project_id], {}, usage.get(row.id, [])) for row in rows]
 
 
 def get_run(scope: Scope, tx: Tx, run_id: str) -> Run:
