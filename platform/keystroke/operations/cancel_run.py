@@ -11,7 +11,7 @@ from keystroke.errors import RunEnded
 from keystroke.operations.finish_attempt import default_retention
 from keystroke.operations.moving import move_run
 from keystroke.settings import Settings
-from keystroke.store import Database, access, cancels, history
+from keystroke.store import Database, Tx, access, cancels, history
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,26 +34,29 @@ def cancel_run(
 ) -> CancelRequested:
     """Cancel; asking again while a cancel is on its way is harmless. Raises RunNotFound, RunEnded."""
     with database.transaction() as tx:
-        run = history.get_run(scope, tx, run_id)
+        history.get_run(scope, tx, run_id)
         access.audit(tx, scope.organization_id, actor, "run.cancel", run_id)
-        # A run may begin, suspend or end between two looks at it; each look is a guarded update, and one of them wins.
-        for _ in range(3):
-            moved = move_run(
-                tx,
-                CANCEL_AT_REST,
-                run_id,
-                actor=actor,
-                reason=Reason.CANCELED_BY_USER,
-                changes=default_retention(settings),
-            )
-            if moved is not None:
-                return CancelRequested(
-                    run_id, moved.project_id, moved.status, None, moved.attempt, moved.woken
-                )
-            asked = cancels.request_cancel(tx, run_id, actor)
-            if asked is not None:
-                return CancelRequested(
-                    run_id, asked.project_id, Status.RUNNING, asked.worker_id, asked.attempt
-                )
+        requested = cancel_within(tx, run_id, actor, Reason.CANCELED_BY_USER, settings)
+        if requested is not None:
+            return requested
         run = history.get_run(scope, tx, run_id)
     raise RunEnded(run_id=run_id, status=run.status)
+
+
+def cancel_within(
+    tx: Tx, run_id: str, actor: Actor, reason: Reason, settings: Settings
+) -> CancelRequested | None:
+    """Cancel a run for a reason, in the caller's transaction; None when it has ended already.
+
+    Where the run is running, the reason stands in the request, and the run ends with it.
+    """
+    # A run may begin, suspend or end between two looks at it; each look is a guarded update, and one of them wins.
+    for _ in range(3):
+        changes = default_retention(settings)
+        moved = move_run(tx, CANCEL_AT_REST, run_id, actor=actor, reason=reason, changes=changes)
+        if moved is not None:
+            return CancelRequested(run_id, moved.project_id, moved.status, None, moved.attempt, moved.woken)
+        asked = cancels.request_cancel(tx, run_id, actor, reason)
+        if asked is not None:
+            return CancelRequested(run_id, asked.project_id, Status.RUNNING, asked.worker_id, asked.attempt)
+    return None

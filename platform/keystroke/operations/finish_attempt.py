@@ -93,15 +93,15 @@ def _end(tx: Tx, lease: Lease, ending: _Ending) -> Moved | None:
         if moved is not None:
             return moved
     # Either the attempt has lost the run, or a cancel was requested: then that is how it ends.
-    actor = cancels.canceling_actor(tx, lease.run_id)
+    canceling = cancels.find_canceling(tx, lease.run_id)
     changes = replace(ending.changes, failures=0, error=None, error_text=None, output=None)
     return move_run(
         tx,
         states.CANCEL,
         lease.run_id,
-        actor=actor,
+        actor=canceling.actor,
         attempt=lease.attempt,
-        reason=Reason.CANCELED_BY_USER,
+        reason=canceling.reason,
         changes=changes,
     )
 

@@ -51,9 +51,10 @@ def _recover(tx: Tx, run_id: str, attempt: int, settings: Settings) -> Recovered
         return None
     lost = replace(default_retention(settings), recoveries=1)
     if held.cancel_requested:
+        canceling = cancels.find_canceling(tx, run_id)
         moved = move_run(
-            tx, states.CANCEL, run_id, actor=cancels.canceling_actor(tx, run_id), attempt=attempt,
-            reason=Reason.CANCELED_BY_USER, changes=default_retention(settings),
+            tx, states.CANCEL, run_id, actor=canceling.actor, attempt=attempt, reason=canceling.reason,
+            changes=default_retention(settings),
         )  # fmt: skip
     elif held.recoveries < settings.recovery_budget:
         moved = move_run(

@@ -24,6 +24,7 @@ _COLUMNS: Final = (
     "concurrency_policy text",
     "rate_limit integer",
     "rate_per_us bigint",
+    "cancel_reason text",
 )
 _STATEMENTS: Final = (
     # Whoever rests may have a time, whatever else it waits for.
