@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from keystroke.domain import presentation
-from keystroke.domain.run import Progress
 from keystroke.domain.scope import Scope
-from keystroke.domain.step import StepState
+from keystroke.domain.trace import LogLine
 from keystroke.errors import RunNotFound
-from keystroke.store import Tx, changes, history
-from keystroke_api.event_position import Position
+from keystroke.store import Tx, changes
+from keystroke.store.changes import Between, Latest
+from keystroke_api.event_position import BEGINNING
 
 #: Seconds of silence after which a comment shows that the connection lives.
 _SILENCE: Final = 15.0
@@ -71,57 +72,57 @@ class Stream:
 
 
 class RunStream(Stream):
-    """The events of one run: `status`, `step`, `progress`, `log`, and `end` after the last of them.
+    """The events of one run in the order of their numbers: `status`, `step`, `progress`, `log`, and `end` after the last.
 
-    A position resumes statuses and logs exactly. Steps and progress are states, sent whole: again after a resumption.
+    Steps and the progress are states: what changed twice since the last look is sent as it is now, under its newest number.
     """
 
-    def __init__(self, scope: Scope, run_id: str, position: Position) -> None:
-        """Go on after a position."""
+    def __init__(self, scope: Scope, run_id: str, position: int) -> None:
+        """Go on after the event of this number."""
         super().__init__(scope)
         self._run_id = run_id
         self._position = position
-        self._steps: dict[str, StepState] = {}
-        self._progress: Progress | None = None
+        self._line = 0
 
     def look(self, tx: Tx) -> None:
-        """Logs before the status, so that none of them comes after `end`."""
+        """Send what happened since; `end` when the run has ended and all of it is sent."""
         if self.full:
             return
         try:
-            progress = changes.get_progress(self.scope, tx, self._run_id)
+            latest = changes.get_latest(self.scope, tx, self._run_id)
         except RunNotFound:
             self._finish()
             return
-        moved = changes.list_new_transitions(self.scope, tx, self._run_id, self._position.transition)
-        more = self._look_for_logs(tx)
-        self._look_for_steps(tx)
-        if progress is not None and progress != self._progress:
-            self._progress = progress
-            self.send("progress", presentation.progress_json(progress), str(self._position))
-        if more:
-            return  # the statuses come when all logs before them are sent
-        for number, entry in moved:
-            self._position = self._position.after_transition(number)
-            self.send("status", presentation.timeline_json(entry), str(self._position))
-        if moved and moved[-1][1].status.terminal:
+        if self._position > latest.event:  # it is not of this run: nothing is to be missed
+            self._position = BEGINNING
+        if self._position < latest.event:
+            self._send_new(tx, latest)
+        if self._position == latest.event and latest.status.terminal:
             self._finish()
 
-    def _look_for_logs(self, tx: Tx) -> bool:
-        """Send the next lines; True where there are more."""
-        lines = history.list_logs(
-            self.scope, tx, self._run_id, after=self._position.log, limit=_MOST_LOGS + 1
+    def _send_new(self, tx: Tx, latest: Latest) -> None:
+        between = Between(self._position, latest.event)
+        lines = changes.list_lines(
+            self.scope, tx, self._run_id, between, after_line=self._line, limit=_MOST_LOGS
         )
-        for number, line in lines[:_MOST_LOGS]:
-            self._position = self._position.after_log(number)
-            self.send("log", {**presentation.log_json(line), "number": number}, str(self._position))
-        return len(lines) > _MOST_LOGS
+        if len(lines) == _MOST_LOGS:  # the rest comes with the next look
+            between = Between(self._position, lines[-1][0])
+        for number, name, data in sorted(self._events(tx, between, latest, lines), key=itemgetter(0)):
+            self.send(name, data, str(number))
+        self._position = between.until
+        self._line = lines[-1][1] if lines else self._line
 
-    def _look_for_steps(self, tx: Tx) -> None:
-        for state in changes.list_step_states(self.scope, tx, self._run_id):
-            if self._steps.get(state.identity) != state:
-                self._steps[state.identity] = state
-                self.send("step", presentation.step_state_json(state), str(self._position))
+    def _events(
+        self, tx: Tx, between: Between, latest: Latest, lines: Sequence[tuple[int, int, LogLine]]
+    ) -> Iterator[tuple[int, str, dict[str, Any]]]:
+        for event, number, line in lines:
+            yield event, "log", {**presentation.log_json(line), "number": number}
+        for event, state in changes.list_step_states(self.scope, tx, self._run_id, between):
+            yield event, "step", presentation.step_state_json(state)
+        for event, entry in changes.list_transitions(self.scope, tx, self._run_id, between):
+            yield event, "status", presentation.timeline_json(entry)
+        if latest.progress is not None and between.after < (latest.progress_event or 0) <= between.until:
+            yield latest.progress_event or 0, "progress", presentation.progress_json(latest.progress)
 
     def _finish(self) -> None:
         self.send("end", {}, str(self._position))

@@ -77,6 +77,27 @@ def fleet_settings(settings: Settings, broker_url: str) -> Settings:
 
 
 @pytest.fixture
+def empty_sqlite_settings(tmp_path: Path) -> Settings:
+    """Settings whose SQLite file is still to be made."""
+    return _with_database(f"sqlite:///{tmp_path / 'empty.db'}")
+
+
+@pytest.fixture
+def empty_postgresql_settings(postgresql_server: PostgreSQL) -> Iterator[Settings]:
+    """Settings whose database on PostgreSQL has no tables."""
+    name = ids.new("test")
+    postgresql_server.execute(f"create database {name}")
+    yield _with_database(postgresql_server.url(name))
+    postgresql_server.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A database that has not been migrated yet, once on either backend."""
+    yield from _opened(request.getfixturevalue(f"empty_{request.param}_settings"))
+
+
+@pytest.fixture
 def database(settings: Settings) -> Iterator[Database]:
     """The database of `settings`."""
     yield from _opened(settings)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from keystroke.operations.api_keys import Principal
 from keystroke.store import history
 from keystroke_api.auth import Role
-from keystroke_api.event_position import Position
+from keystroke_api.event_position import parse_position
 from keystroke_api.operation import Answer, operation
 from keystroke_api.refusals import NotReady
 from keystroke_api.rest.reading import whole_run_id
@@ -43,7 +43,7 @@ class FollowQuery(BaseModel):
 
     after: str | None = Field(
         default=None,
-        pattern=r"^\d{1,18}\.\d{1,18}$",
+        pattern=r"^\d{1,18}(\.\d{1,18})?$",
         description="Like `Last-Event-ID`, which wins, for a first request.",
     )
 
@@ -56,7 +56,7 @@ def follow_run(caller: Principal, run_id: str, query: FollowQuery, headers: Even
     """What becomes of a run, from its beginning or from a position on, until it has ended."""
     with services().database.read() as tx:
         run = history.get_run(caller.scope, tx, whole_run_id(caller.scope, tx, run_id))
-    return _answer(RunStream(caller.scope, run.id, Position.parse(headers.last_event_id or query.after)))
+    return _answer(RunStream(caller.scope, run.id, parse_position(headers.last_event_id or query.after)))
 
 
 @operation(

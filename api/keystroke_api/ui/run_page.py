@@ -14,7 +14,6 @@ from keystroke.errors import RunEnded
 from keystroke.operations.api_keys import Principal
 from keystroke.store import changes
 from keystroke_api.canceling import cancel
-from keystroke_api.event_position import Position
 from keystroke_api.rest.reading import read_run, whole_run_id
 from keystroke_api.rest.texts import API
 from keystroke_api.services import services
@@ -106,9 +105,9 @@ def is_part(part: str, kind: str) -> bool:
     return part in _PARTS and kind in MEDIA_TYPES
 
 
-def _position(caller: Principal, run_id: str) -> Position:
+def _position(caller: Principal, run_id: str) -> int:
     with services().database.read() as tx:
-        return Position(*changes.get_newest_numbers(caller.scope, tx, run_id))
+        return changes.get_latest(caller.scope, tx, run_id).event
 
 
 def _shown(here: Address, tab: str, view: str) -> Address:

@@ -11,9 +11,11 @@ from keystroke.domain.run import Progress, TimelineEntry
 from keystroke.domain.scope import Scope
 from keystroke.domain.states import Reason, Status
 from keystroke.domain.step import StepKind, StepState, StepStatus
+from keystroke.domain.trace import LogLine
 from keystroke.errors import RunNotFound
 from keystroke.store.database import Tx
 from keystroke.store.sql import Sql
+from keystroke.store.traces import line_of
 
 _SEEN: Final = """runs.organization_id = :organization_id
     and (cast(:everywhere as integer) = 1 or runs.project_id {in:projects})"""
@@ -23,21 +25,24 @@ select transitions.id, transitions.run_id, transitions.transition, transitions.s
 from transitions join runs on runs.id = transitions.run_id
 where transitions.id > :after and {_SEEN} order by transitions.id limit :limit
 """)
-_PROGRESS: Final = Sql(f"""
-select progress_fraction, progress_message, progress_at from runs where id = :run_id and {_SEEN}
+_LATEST: Final = Sql(f"""
+select events, status, progress_event, progress_fraction, progress_message, progress_at from runs
+where id = :run_id and {_SEEN}
+""")
+_BETWEEN: Final = "event > :after and event <= :until"
+_TRANSITIONS: Final = Sql(f"""
+select event, at, transition, status, reason, attempt, worker_id, actor_type, actor_id, actor_name from transitions
+where run_id = :run_id and {_BETWEEN} and exists (select 1 from runs where id = :run_id and {_SEEN}) order by event
 """)
 _STEPS: Final = Sql(f"""
-select identity, name, steps.kind, steps.status, steps.attempt, steps.started_at, steps.finished_at from steps
-join runs on runs.id = steps.run_id where steps.run_id = :run_id and {_SEEN} order by steps.started_at, identity
+select event, identity, name, kind, status, attempt, started_at, finished_at from steps
+where run_id = :run_id and {_BETWEEN} and exists (select 1 from runs where id = :run_id and {_SEEN}) order by event
 """)
-_NEWEST_OF_RUN: Final = Sql(f"""
-select (select coalesce(max(id), 0) from transitions where run_id = :run_id) as transition_number,
-    (select coalesce(max(id), 0) from logs where run_id = :run_id) as log_number
-from runs where id = :run_id and {_SEEN}
-""")
-_TIMELINE: Final = Sql(f"""
-select transitions.* from transitions join runs on runs.id = transitions.run_id
-where transitions.run_id = :run_id and transitions.id > :after and {_SEEN} order by transitions.id
+# A run's log lines are inserted under its row's lock like they are numbered, so that both numbers grow together.
+_LOGS: Final = Sql(f"""
+select event, id, at, severity, body, logger, span_id, step from logs
+where run_id = :run_id and id > :after_line and {_BETWEEN} and exists (select 1 from runs where id = :run_id and {_SEEN})
+order by id limit :limit
 """)
 
 
@@ -52,6 +57,27 @@ class RunChange:
     workflow: str
 
 
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """How far a run's events are: the newest one's number, and the states that are in the run's row.
+
+    Events take their numbers under the row's lock: all up to `event` are visible, and none of them is still to come.
+    """
+
+    event: int
+    status: Status
+    progress_event: int | None
+    progress: Progress | None
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """Events after one number, up to and including another."""
+
+    after: int
+    until: int
+
+
 def newest_change(tx: Tx) -> int:
     """The highest number of a transition that is visible now."""
     return int(tx.value(_NEWEST))
@@ -63,48 +89,57 @@ def list_changes(scope: Scope, tx: Tx, after: int, limit: int = 1000) -> list[Ru
     return [RunChange(row.id, row.run_id, row.transition, Status(row.status), row.workflow) for row in rows]
 
 
-def get_newest_numbers(scope: Scope, tx: Tx, run_id: str) -> tuple[int, int]:
-    """The numbers of a run's newest transition and newest log line. Raises RunNotFound."""
-    row = tx.row(_NEWEST_OF_RUN, {**_seen(scope), "run_id": run_id})
+def get_latest(scope: Scope, tx: Tx, run_id: str) -> Latest:
+    """How far a run's events are. Raises RunNotFound."""
+    row = tx.row(_LATEST, {**_seen(scope), "run_id": run_id})
     if row is None:
         raise RunNotFound(run_id=run_id)
-    return row.transition_number, row.log_number
+    progress = (
+        None
+        if row.progress_event is None
+        else Progress(row.progress_fraction, row.progress_message, from_micros(row.progress_at))
+    )
+    return Latest(row.events, Status(row.status), row.progress_event, progress)
 
 
-def list_new_transitions(scope: Scope, tx: Tx, run_id: str, after: int) -> list[tuple[int, TimelineEntry]]:
-    """The transitions of one run after a number. They take their numbers under the run's lock: none comes late."""
-    rows = tx.rows(_TIMELINE, {**_seen(scope), "run_id": run_id, "after": after})
+def list_transitions(scope: Scope, tx: Tx, run_id: str, between: Between) -> list[tuple[int, TimelineEntry]]:
+    """Transitions of one run, each with the number of its event."""
     return [
         (
-            row.id,
+            row.event,
             TimelineEntry(
                 from_micros(row.at), row.transition, Status(row.status), Reason(row.reason) if row.reason else None,
                 row.attempt, row.worker_id, Actor(row.actor_type, row.actor_id, row.actor_name),
             ),
         )
-        for row in rows
+        for row in tx.rows(_TRANSITIONS, _numbers(scope, run_id, between))
     ]  # fmt: skip
 
 
-def get_progress(scope: Scope, tx: Tx, run_id: str) -> Progress | None:
-    """How far the run says it is. Raises RunNotFound."""
-    row = tx.row(_PROGRESS, {**_seen(scope), "run_id": run_id})
-    if row is None:
-        raise RunNotFound(run_id=run_id)
-    if row.progress_at is None:
-        return None
-    return Progress(row.progress_fraction, row.progress_message, from_micros(row.progress_at))
-
-
-def list_step_states(scope: Scope, tx: Tx, run_id: str) -> list[StepState]:
-    """The steps of a run in order of start, without what they took and gave."""
+def list_step_states(scope: Scope, tx: Tx, run_id: str, between: Between) -> list[tuple[int, StepState]]:
+    """Steps of one run, without what they took and gave, each with the number of its latest change."""
     return [
-        StepState(
-            row.identity, row.name, StepKind(row.kind), StepStatus(row.status), row.attempt,
-            from_micros(row.started_at), from_micros(row.finished_at),
+        (
+            row.event,
+            StepState(
+                row.identity, row.name, StepKind(row.kind), StepStatus(row.status), row.attempt,
+                from_micros(row.started_at), from_micros(row.finished_at),
+            ),
         )
-        for row in tx.rows(_STEPS, {**_seen(scope), "run_id": run_id})
+        for row in tx.rows(_STEPS, _numbers(scope, run_id, between))
     ]  # fmt: skip
+
+
+def list_lines(
+    scope: Scope, tx: Tx, run_id: str, between: Between, *, after_line: int, limit: int
+) -> list[tuple[int, int, LogLine]]:
+    """Log lines of one run, each with the number of its event and its own; `after_line` spares looking at earlier ones."""
+    rows = tx.rows(_LOGS, {**_numbers(scope, run_id, between), "after_line": after_line, "limit": limit})
+    return [(row.event, row.id, line_of(row)) for row in rows]
+
+
+def _numbers(scope: Scope, run_id: str, between: Between) -> dict[str, object]:
+    return {**_seen(scope), "run_id": run_id, "after": between.after, "until": between.until}
 
 
 def _seen(scope: Scope) -> dict[str, object]:

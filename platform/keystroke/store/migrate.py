@@ -21,12 +21,12 @@ from keystroke.store.partitions import ensure_partitions
 _LOCK: Final = 0x6B657973
 
 
-def upgrade(database: Database) -> None:
-    """Migrate to the newest revision, under a lock: any number of processes may call it at once."""
+def upgrade(database: Database, revision: str = "head") -> None:
+    """Migrate to the newest revision, or to an earlier one, under a lock: any number of processes may call it at once."""
     with database.connection() as connection, _locked(connection, database.backend):
         config = _config()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
     with database.transaction() as tx:
         ensure_partitions(tx)
 

@@ -80,10 +80,12 @@ def list_logs(
     scope: Scope, tx: Tx, run_id: str, *, after: int = 0, limit: int = 1000
 ) -> list[tuple[int, LogLine]]:
     """Log lines of a run in the order of writing, each with its number for paging."""
-    return [
-        (row.id, LogLine(from_micros(row.at), row.severity, row.body, row.logger, row.span_id, row.step))
-        for row in tx.rows(_LIST_LOGS, _page(scope, run_id, after, limit))
-    ]
+    return [(row.id, line_of(row)) for row in tx.rows(_LIST_LOGS, _page(scope, run_id, after, limit))]
+
+
+def line_of(row: Row[Any]) -> LogLine:
+    """The log line of its row."""
+    return LogLine(from_micros(row.at), row.severity, row.body, row.logger, row.span_id, row.step)
 
 
 def _page(scope: Scope, run_id: str, after: int, limit: int) -> dict[str, Any]:

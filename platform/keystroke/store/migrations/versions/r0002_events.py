@@ -23,14 +23,14 @@ _COLUMNS: Final = (
 # A run's row is rewritten with each of its events: with room on its page, no index has to learn of it.
 _ROOM: Final = "alter table runs set (fillfactor = 80)"
 
-# A step begins before the lines it writes and is told at its end; what ended a run is told last.
+# By time; log lines and transitions in the order of their writing, whatever their times say. What ended a run is told last.
 _NUMBERED: Final = """
 create temporary table numbered as
 select kind, run_id, item, row_number() over (partition by run_id order by at, kind, id) as event from (
-    select 1 as kind, run_id, cast(id as text) as item, at, id from logs
+    select 1 as kind, run_id, cast(id as text) as item, max(at) over (partition by run_id order by id) as at, id from logs
     union all select 2, run_id, identity, coalesce(finished_at, started_at), 0 from steps
     union all select 3, id, '', progress_at, 0 from runs where progress_at is not null
-    union all select 4, run_id, cast(id as text), at, id from transitions
+    union all select 4, run_id, cast(id as text), max(at) over (partition by run_id order by id), id from transitions
 ) told
 """
 _NUMBERS: Final = (
