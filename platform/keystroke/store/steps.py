@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from keystroke.clock import from_micros, to_micros
@@ -17,25 +18,39 @@ from keystroke.store.sql import HeldInsert, Sql
 _HOLD: Final = """
 update runs set events = events + 1 where id = :run_id and attempt = :attempt and status = 'running' returning id, events
 """
-# A row that is already final is left alone.
+# A row that is already final is left alone. An action that began anew began in this attempt; a wait, and an action that is
+# tried again, in the one that noted it first: their start is the same.
 _RECORD: Final = HeldInsert(_HOLD, """
 insert into steps (run_id, event, identity, key, name, kind, status, attempt, digest, input, output, error, tries,
-    child_run_id, copied_from, started_at, finished_at, due_at, now_at)
+    child_run_id, copied_from, started_at, finished_at, due_at, now_at, began_in)
 select held.id, held.events, :identity, :key, :name, :kind, :status, :try, :digest, :input, :output, :error, :tries,
-    :child_run_id, :copied_from, :started_at, :finished_at, :due_at, :now_at
+    :child_run_id, :copied_from, :started_at, :finished_at, :due_at, :now_at, :attempt
 from {held} where true
 on conflict (run_id, identity) do update set status = excluded.status, attempt = excluded.attempt,
     output = excluded.output, error = excluded.error, tries = excluded.tries, finished_at = excluded.finished_at,
     due_at = excluded.due_at, now_at = excluded.now_at, started_at = excluded.started_at, input = excluded.input,
-    digest = excluded.digest, event = excluded.event
+    digest = excluded.digest, event = excluded.event,
+    began_in = case when excluded.started_at = steps.started_at then steps.began_in else excluded.began_in end
 where steps.status in ('running', 'retrying')
 """)  # fmt: skip
 _NOTE: Final = HeldInsert(_HOLD, """
-insert into steps (run_id, event, identity, key, name, kind, status, attempt, digest, input, started_at)
-select held.id, held.events, :identity, :key, :name, :kind, :status, :try, :digest, :input, :started_at
+insert into steps (run_id, event, identity, key, name, kind, status, attempt, digest, input, started_at, began_in)
+select held.id, held.events, :identity, :key, :name, :kind, :status, :try, :digest, :input, :started_at, :attempt
 from {held} where true
 on conflict (run_id, identity) do nothing
 """)  # fmt: skip
+# A wait begins once: written again after a commit whose answer was lost, it keeps the time that it had.
+_BEGIN: Final = HeldInsert(_HOLD, """
+insert into steps (run_id, event, identity, key, name, kind, status, attempt, digest, input, child_run_id, started_at, due_at,
+    now_at, began_in)
+select held.id, held.events, :identity, :key, :name, :kind, :status, :try, :digest, :input, :child_run_id, :started_at,
+    coalesce(:due_at, {now} + :delay_us), :now_at, :attempt
+from {held} where true
+on conflict (run_id, identity) do nothing
+""")  # fmt: skip
+_LEFT: Final = Sql("""
+select status, due_at - {now} as left_us from steps where run_id = :run_id and identity = :identity
+""")
 _COLUMNS: Final = """identity, key, name, kind, status, attempt, digest, input, output, error, tries, child_run_id,
     copied_from, started_at, finished_at, due_at, now_at"""
 _LIST: Final = Sql(f"""
@@ -43,7 +58,7 @@ select {_COLUMNS} from steps
 where run_id = :run_id and exists (
     select 1 from runs where id = :run_id and organization_id = :organization_id
     and (cast(:everywhere as integer) = 1 or project_id {{in:projects}}))
-order by started_at, identity
+order by began_in, started_at, identity
 """)
 _ADD_USAGE: Final = Sql("""
 insert into usage_items (project_id, run_id, step, kind, name, quantity_nano, unit, cost_nano, currency)
@@ -55,12 +70,38 @@ where run_id {in:run_ids} and project_id {in:projects} order by id
 """)
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Where a wait is: `left_us` microseconds until it is over (0 and less: it is), None where it has no time."""
+
+    status: StepStatus
+    left_us: int | None
+
+
 def record(tx: Tx, run_id: str, attempt: int, step: Step, texts: dict[str, str | None]) -> bool:
     """Write a step's record; False when the attempt has lost the run (or the record was final already).
 
     `texts` holds the canonical texts of input, output, error and tries.
     """
     return tx.run_held(_RECORD, _row(run_id, attempt, step, texts)) == 1
+
+
+def begin(
+    tx: Tx, run_id: str, attempt: int, step: Step, input_text: str | None, delay_us: int | None = None
+) -> bool:
+    """Record that a wait has begun, over at `step.due_at` or `delay_us` microseconds from now; what is on record stays.
+
+    The transaction holds the run: False when the attempt has lost it.
+    """
+    row = _row(run_id, attempt, step, {"input": input_text}) | {"delay_us": delay_us}
+    tx.run_held(_BEGIN, row)
+    return left_of(tx, run_id, step.identity) is not None
+
+
+def left_of(tx: Tx, run_id: str, identity: str) -> Left | None:
+    """Where a wait on record is by the database's clock; None where none is on record."""
+    row = tx.row(_LEFT, {"run_id": run_id, "identity": identity})
+    return None if row is None else Left(StepStatus(row.status), row.left_us)
 
 
 def note(tx: Tx, run_id: str, attempt: int, step: Step, input_text: str | None) -> None:

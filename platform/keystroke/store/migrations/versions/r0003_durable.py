@@ -26,6 +26,8 @@ _COLUMNS: Final = (
     "rate_per_us bigint",
     "cancel_reason text",
 )
+# The attempt in which a step began; of a step copied from another run 0 or less, so that the order of the copies stays.
+_BEGAN: Final = "alter table steps add column began_in integer not null default 1"
 _STATEMENTS: Final = (
     # Whoever rests may have a time, whatever else it waits for.
     "drop index runs_sleeping",
@@ -66,5 +68,6 @@ def upgrade() -> None:
     connection = op.get_bind()
     for column in _COLUMNS:
         connection.exec_driver_sql(f"alter table runs add column {column}")
+    connection.exec_driver_sql(_BEGAN)
     for statement in _STATEMENTS:
         connection.exec_driver_sql(statement.format(id=_ID[connection.dialect.name]))
