@@ -32,8 +32,19 @@ from keystroke.store.access import Project
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedInput:
+    """An input that was checked before: its canonical text with secrets sealed, and what the start is known by if repeated."""
+
+    text: str
+    known_by: Any
+
+
+@dataclass(frozen=True, slots=True)
 class StartRequest:
-    """A wish to start a run. `input` is the JSON value as given; `priority` None is the workflow's own."""
+    """A wish to start a run. `input` is the JSON value as given; `priority` None is the workflow's own.
+
+    With `recorded` that input is taken as it is, in place of `input`.
+    """
 
     workflow: str
     input: Any
@@ -45,6 +56,7 @@ class StartRequest:
     idempotency_key: str | None = None
     traceparent: str | None = None
     lineage: Lineage = NO_LINEAGE
+    recorded: RecordedInput | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +93,7 @@ def start_run(
     Raises WorkflowNotFound, InvalidInput, NotJson, PayloadTooLarge, IdempotencyConflict; then nothing was inserted.
     """
     with database.transaction() as tx:
-        started = _start(tx, project, request, settings, box)
+        started = start_in(tx, project, request, settings, box)
         crash_point("run-inserted")
     crash_point("run-started")
     return started
@@ -104,14 +116,15 @@ def _start_or_error(
 ) -> StartedRun | KeystrokeError:
     """Everything that can be refused is refused before the first write, so the transaction stays good."""
     try:
-        return _start(tx, project, request, settings, box)
+        return start_in(tx, project, request, settings, box)
     except KeystrokeError as error:
         return error
 
 
-def _start(
+def start_in(
     tx: Tx, project: Project, request: StartRequest, settings: Settings, box: Box | None
 ) -> StartedRun:
+    """`start_run` as a part of the caller's transaction; what it refuses is refused before the first write."""
     checked = _check(tx, project, request, settings, box)
     run_id = ids.new_run_id()
     earlier = _take_key(tx, project, checked, run_id)
@@ -125,23 +138,30 @@ def _check(tx: Tx, project: Project, request: StartRequest, settings: Settings, 
     scope = Scope(project.organization_id)
     workflow = deployments.get_workflow(scope, tx, project, request.workflow)
     limit = settings.payload_limit
-    plain = encode_payload(request.input, what="input", limit=limit)
-    refuse_reserved(workflow, plain)
     refuse_unstorable_tags(workflow, request.tags)
-    check_input(workflow, project.current_deployment_id or "", request.input)
+    recorded = request.recorded or _checked_input(project, workflow, request.input, limit, box)
     payload = request.trigger.payload
     identity = {
-        "input": plain, "tags": request.tags, "priority": request.priority, "run_at": rfc3339(request.run_at),
+        "input": recorded.known_by, "tags": request.tags, "priority": request.priority, "run_at": rfc3339(request.run_at),
     }  # fmt: skip
     return _Checked(
         request=replace(request, tags={**workflow.tags, **request.tags}),
         workflow=workflow,
-        input_text=encode_payload(seal_secrets(workflow, request.input, box), what="input"),
+        input_text=recorded.text,
         trigger_text=None
         if payload is None
         else encode_payload(payload, what="trigger payload", limit=limit),
         digest=digest(encode_payload(identity, what="start")),
     )
+
+
+def _checked_input(
+    project: Project, workflow: WorkflowManifest, value: Any, limit: int, box: Box | None
+) -> RecordedInput:
+    plain = encode_payload(value, what="input", limit=limit)
+    refuse_reserved(workflow, plain)
+    check_input(workflow, project.current_deployment_id or "", value)
+    return RecordedInput(encode_payload(seal_secrets(workflow, value, box), what="input"), plain)
 
 
 def _take_key(tx: Tx, project: Project, checked: _Checked, run_id: str) -> StartedRun | None:
