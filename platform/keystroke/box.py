@@ -9,12 +9,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from typing import Final
 
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from keystroke.errors import SecretUnreadable
+
+#: What the keys that are derived from a secret are for.
+_ENCRYPTION: Final = b"keystroke box v1"
+_HOOKS: Final = b"keystroke hooks v1"
+_TOKEN_BYTES: Final = 20
 
 
 class Box:
@@ -28,6 +34,9 @@ class Box:
         self._fernets = {_key_id(key): Fernet(key) for key in derived}
         self.key_id = _key_id(derived[0])
         self._signing_key = derived[0]
+        self._hook_keys = {
+            _key_id(key): _derive(secret, _HOOKS) for key, secret in zip(derived, secret_keys, strict=True)
+        }
 
     def encrypt(self, text: str) -> str:
         """The token of a text, under the current key."""
@@ -45,11 +54,20 @@ class Box:
         """A keyed digest (HMAC-SHA256): equal for equal texts, and no help in guessing them."""
         return hmac.new(self._signing_key, text.encode(), hashlib.sha256).hexdigest()
 
+    def hook_token(self, run_id: str, step: str, key_id: str | None = None) -> str:
+        """The token of a hook's link, the same at every replay: `hkt_` and 160 bits of an HMAC-SHA256 in base 32.
 
-def _derive(secret: str) -> bytes:
-    key = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=b"keystroke box v1").derive(
-        secret.encode()
-    )
+        `key_id` names the key that it was made with, by default the current one; SecretUnreadable where that is not here.
+        """
+        key = self._hook_keys.get(key_id or self.key_id)
+        if key is None:
+            raise SecretUnreadable(key_id=key_id)
+        whole = hmac.new(key, f"{run_id}\x00{step}".encode(), hashlib.sha256).digest()
+        return "hkt_" + base64.b32encode(whole[:_TOKEN_BYTES]).decode().lower()
+
+
+def _derive(secret: str, purpose: bytes = _ENCRYPTION) -> bytes:
+    key = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=purpose).derive(secret.encode())
     return base64.urlsafe_b64encode(key)
 
 

@@ -20,7 +20,7 @@ def record_step(
 
     Raises LeaseLost, PayloadTooLarge, NotJson; then nothing was written.
     """
-    texts = _texts(step, settings.payload_limit)
+    texts = texts_of(step, settings.payload_limit)
     if not usage:
         with database.held() as tx:
             recorded = steps.record(tx, lease.run_id, lease.attempt, step, texts)
@@ -37,11 +37,13 @@ def note_running_steps(database: Database, lease: Lease, running: Sequence[Step]
     """Show steps that take their time as running; never overwrites what is on record."""
     with database.transaction() as tx:
         for step in running:
-            text = _texts(step, settings.payload_limit)["input"]
+            text = texts_of(step, settings.payload_limit)["input"]
             steps.note(tx, lease.run_id, lease.attempt, step, text)
 
 
-def _texts(step: Step, limit: int) -> dict[str, str | None]:
+def texts_of(step: Step, limit: int) -> dict[str, str | None]:
+    """The canonical texts of what a step's record holds. Raises PayloadTooLarge, NotJson."""
+
     def text(value: object, what: str) -> str | None:
         return (
             None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from keystroke.clock import from_micros, to_micros
@@ -49,7 +50,7 @@ from {held} where true
 on conflict (run_id, identity) do nothing
 """)  # fmt: skip
 _LEFT: Final = Sql("""
-select status, due_at - {now} as left_us from steps where run_id = :run_id and identity = :identity
+select status, due_at, due_at - {now} as left_us from steps where run_id = :run_id and identity = :identity
 """)
 _COLUMNS: Final = """identity, key, name, kind, status, attempt, digest, input, output, error, tries, child_run_id,
     copied_from, started_at, finished_at, due_at, now_at"""
@@ -72,9 +73,13 @@ where run_id {in:run_ids} and project_id {in:projects} order by id
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """Where a wait is: `left_us` microseconds until it is over (0 and less: it is), None where it has no time."""
+    """Where a wait is: when it is over, and in how many microseconds by the database's clock (0 and less: it is over).
+
+    None where it has no time.
+    """
 
     status: StepStatus
+    due_at: datetime | None
     left_us: int | None
 
 
@@ -88,20 +93,21 @@ def record(tx: Tx, run_id: str, attempt: int, step: Step, texts: dict[str, str |
 
 def begin(
     tx: Tx, run_id: str, attempt: int, step: Step, input_text: str | None, delay_us: int | None = None
-) -> bool:
+) -> Left:
     """Record that a wait has begun, over at `step.due_at` or `delay_us` microseconds from now; what is on record stays.
 
-    The transaction holds the run: False when the attempt has lost it.
+    The transaction holds the run (`runs.lock`). Gives where the wait on record is.
     """
-    row = _row(run_id, attempt, step, {"input": input_text}) | {"delay_us": delay_us}
-    tx.run_held(_BEGIN, row)
-    return left_of(tx, run_id, step.identity) is not None
+    tx.run_held(_BEGIN, _row(run_id, attempt, step, {"input": input_text}) | {"delay_us": delay_us})
+    left = left_of(tx, run_id, step.identity)
+    assert left is not None, "recorded in this transaction"
+    return left
 
 
 def left_of(tx: Tx, run_id: str, identity: str) -> Left | None:
     """Where a wait on record is by the database's clock; None where none is on record."""
     row = tx.row(_LEFT, {"run_id": run_id, "identity": identity})
-    return None if row is None else Left(StepStatus(row.status), row.left_us)
+    return None if row is None else Left(StepStatus(row.status), from_micros(row.due_at), row.left_us)
 
 
 def note(tx: Tx, run_id: str, attempt: int, step: Step, input_text: str | None) -> None:
