@@ -64,8 +64,10 @@ class Action(Generic[P, R]):
         run = current_run.get()
         if run is None and process_run.run is not None:
             process_run.run.refuse_foreign_call(self)
-        if run is None or inside_action.get():
+        if run is None:
             return self.function(*args, **kwargs)
+        if inside_action.get():
+            return cast("R", run.function_of(self)(*args, **kwargs))
         if self.is_async:
             return cast("R", run.call_async_action(self, args, kwargs))
         return cast("R", run.call_action(self, args, kwargs))

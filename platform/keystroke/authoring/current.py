@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,6 +20,9 @@ class CurrentRun(Protocol):
         self, action: Action[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Awaitable[Any]:
         """The same for an `async def` action."""
+
+    def function_of(self, action: Action[..., Any]) -> Callable[..., Any]:
+        """What a plain call of the action runs, inside of another one: its function, unless a test stands in for it."""
 
     def refuse_foreign_call(self, action: Action[..., Any]) -> None:
         """Raise where the action was called in a thread that the workflow started: calls there have no order.

@@ -22,11 +22,9 @@ from keystroke.execution.boundary import Boundary
 from keystroke.execution.branches import Branch, current_branch
 from keystroke.execution.contexts import AsyncRunContext, RunContext
 from keystroke.execution.display import Display
-from keystroke.execution.flusher import process_flusher
 from keystroke.execution.gate import Gate
 from keystroke.execution.journal import Journal
-from keystroke.execution.ledger import Ledger
-from keystroke.execution.log_capture import LogCapture, capturing, clock_with
+from keystroke.execution.log_capture import LogCapture, capturing
 from keystroke.execution.mapping import Mapping
 from keystroke.execution.run_calls import RunCalls
 from keystroke.execution.run_facts import RunFacts
@@ -37,6 +35,7 @@ from keystroke.execution.trace_buffer import TraceBuffer
 from keystroke.execution.unwinding import Unwind, Unwinding
 from keystroke.execution.user_code import run_to_end
 from keystroke.execution.verdict import complete, ended_in_error, fail, left_early
+from keystroke.execution.world import World
 from keystroke.settings import Settings
 from keystroke.store import Database
 
@@ -50,15 +49,22 @@ class AttemptResult:
 
 
 def run_attempt(
-    database: Database, project: LoadedProject, lease: Lease, gate: Gate, settings: Settings, box: Box | None
+    database: Database,
+    project: LoadedProject,
+    lease: Lease,
+    gate: Gate,
+    settings: Settings,
+    box: Box | None,
+    world: World | None = None,
 ) -> AttemptResult:
     """Execute the leased run up to its outcome, in this thread; the caller records the outcome (`finish_attempt`).
 
     Raises LeaseLost when another attempt has the run, and DatabaseUnavailable when the worker drains while the database is
-    away: then there is nothing to record.
+    away: then there is nothing to record. `world` is for tests.
     """
     began = time.monotonic()
-    outcome = _Attempt(database, project, lease, gate, settings, box).outcome()
+    attempt = _Attempt(database, project, lease, gate, settings, box, world or World(settings))
+    outcome = attempt.outcome()
     return AttemptResult(outcome, timedelta(seconds=time.monotonic() - began))
 
 
@@ -71,15 +77,17 @@ class _Attempt:
         gate: Gate,
         settings: Settings,
         box: Box | None,
+        world: World,
     ) -> None:
         self._project = project
         self._lease = lease
         self._gate = gate
         self._settings = settings
         self._box = box
-        self._clock = clock_with(settings.clock_offset)
+        self._world = world
+        self._clock = world.now
         self._unwind = Unwind(gate)
-        self._ledger = Ledger(database, lease, settings, gate, self._unwind)
+        self._ledger = world.ledger(database, lease, settings, gate, self._unwind)
 
     def outcome(self) -> Outcome:
         """The story: what ends it early leaves by a return, what runs leaves by `_end`."""
@@ -112,20 +120,20 @@ class _Attempt:
     def _execute(self, workflow: Workflow[..., Any], value: Any) -> Outcome:
         """Run the function with everything around it that it can call, say and cost."""
         buffer = TraceBuffer(self._settings.trace_cap)
-        journal = Journal(self._recorded_steps(), buffer.drop_aside)
+        journal = self._journal = Journal(self._recorded_steps(), buffer.drop_aside)
         boundary = Boundary(self._gate, opens_gate=not workflow.is_async)
         trace = AttemptTrace(self._lease, buffer, journal, self._clock)
         running = RunningSteps()
         doors = StepDoors(
             self._ledger, self._unwind, self._gate, trace, running, self._box, self._project.directory,
-            self._project.modules, self._clock,
+            self._project.modules, self._clock, self._world.jitter,
         )  # fmt: skip
         facts = RunFacts(doors, self._lease, journal, boundary)
         calls = RunCalls(
             doors,
             journal,
             boundary,
-            Bodies(boundary, self._gate, trace),
+            self._bodies(boundary, trace),
             self._settings,
             workflow.is_async,
             workflow.slug,
@@ -134,7 +142,7 @@ class _Attempt:
         context = (AsyncRunContext if workflow.is_async else RunContext)(facts, mapping, calls.enter_call)
         display = Display(self._lease.run_id, self._ledger, buffer, running, facts, self._unwind)
         with ExitStack() as around:
-            around.enter_context(process_flusher().watching(display))
+            around.enter_context(self._world.flusher().watching(display))
             around.enter_context(capturing(LogCapture(buffer, journal, boundary, trace.span_id, self._clock)))
             around.enter_context(trace.collecting())
             around.enter_context(_executing(calls))
@@ -144,6 +152,9 @@ class _Attempt:
         buffer.keep_aside()
         display.flush()
         return outcome
+
+    def _bodies(self, boundary: Boundary, trace: AttemptTrace) -> Bodies:
+        return Bodies(boundary, self._gate, trace, self._world)
 
     def _recorded_steps(self) -> list[Any]:
         """A first attempt has none, unless it replays another run from a step."""

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
+from keystroke.authoring.action import Action
 from keystroke.authoring.current import inside_action
 from keystroke.execution.boundary import Boundary, TryTimedOut
 from keystroke.execution.calls import Call
 from keystroke.execution.current_step import CurrentStep, current_step
 from keystroke.execution.gate import Gate
 from keystroke.execution.spans import AttemptTrace
+from keystroke.execution.world import World
 
 #: Seconds between looks at the gate where nothing can be raised into a wait (threads of `ctx.map`).
 _GLANCE: Final = 0.05
@@ -67,13 +68,18 @@ Story = Generator[Ask, TryEnd | None, T]
 class Bodies:
     """Runs bodies in user code, and everything else outside of it."""
 
-    def __init__(self, boundary: Boundary, gate: Gate, trace: AttemptTrace) -> None:
+    def __init__(self, boundary: Boundary, gate: Gate, trace: AttemptTrace, world: World) -> None:
         """For one attempt."""
         self._boundary = boundary
         self._gate = gate
         self._trace = trace
+        self._world = world
         self._awaited = 0
         self._settling: list[asyncio.Future[None]] = []
+
+    def function_of(self, action: Action[..., Any]) -> Callable[..., Any]:
+        """What a plain call of the action runs, inside of another one."""
+        return self._world.body(action)
 
     def tell(self, story: Story[T]) -> T:
         """Go through a story in this thread."""
@@ -115,13 +121,13 @@ class Bodies:
             case Try():
                 return await self._run_async(ask)
             case Rest(seconds=seconds):
-                await asyncio.sleep(seconds)
+                await self._world.rest_async(seconds)
             case Settle():
                 await self._settled()
         return None
 
     def _run(self, asked: Try) -> TryEnd:
-        timeout, began = asked.call.action.timeout, time.monotonic()
+        timeout, began = asked.call.action.timeout, self._world.monotonic()
         try:
             with _in_step(asked.step), self._trace.current(asked.step.span_id), self._boundary.alarm(timeout):
                 ended = self._in_user_code(asked.call)
@@ -132,7 +138,7 @@ class Bodies:
             self._boundary.leave()
             return Raised(interruption)
         # A thread of `ctx.map` cannot be interrupted; a try that took too long has failed there, too.
-        late = timeout is not None and time.monotonic() - began > timeout.total_seconds()
+        late = timeout is not None and self._world.monotonic() - began > timeout.total_seconds()
         if late and isinstance(ended, Returned):
             return Raised(_timed_out(asked.call, timeout))
         return ended
@@ -141,7 +147,7 @@ class Bodies:
         """Caught before it passes a context manager of ours: those write to an exception, which may be frozen."""
         try:
             self._boundary.enter()
-            return Returned(call.run_body())
+            return Returned(call.run_body(self._world.body(call.action)))
         except TryTimedOut:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever the author's code raises is how the try ended
@@ -158,7 +164,7 @@ class Bodies:
         seconds = None if timeout is None else timeout.total_seconds()
         try:
             async with asyncio.timeout(seconds) as limit:
-                return Returned(await call.run_body())
+                return Returned(await call.run_body(self._world.body(call.action)))
         except GeneratorExit:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever the author's code raises is how the try ended
@@ -172,13 +178,13 @@ class Bodies:
         if self._boundary.opens_here():
             self._boundary.enter()
             try:
-                time.sleep(seconds)
+                self._world.rest(seconds)
             finally:
                 self._boundary.leave()
             return
-        until = time.monotonic() + seconds
-        while self._gate.interruption is None and (left := until - time.monotonic()) > 0:
-            time.sleep(min(left, _GLANCE))
+        until = self._world.monotonic() + seconds
+        while self._gate.interruption is None and (left := until - self._world.monotonic()) > 0:
+            self._world.rest(min(left, _GLANCE))
 
     async def _settled(self) -> None:
         """Wait until every other step that was begun has ended or waits here as well."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -30,14 +30,14 @@ class Call:
     input: Json
     digest: str
 
-    def run_body(self) -> Any:
-        """Call the action's function with arguments of its own, and give what it returns.
+    def run_body(self, function: Callable[..., Any]) -> Any:
+        """Call the action's function, or what stands in for it, with arguments of its own, and give what it returns.
 
         Copies: what a body changes in its arguments must not reach its next try, nor the caller, who would not see it when
         this step is replayed.
         """
         args, kwargs = self.action.arguments.copied(self.args, self.kwargs)
-        return self.action.function(*args, **kwargs)
+        return function(*args, **kwargs)
 
 
 def open_call(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NoReturn
 
 from keystroke.authoring.action import Action
@@ -67,6 +67,10 @@ class RunCalls:
         """The occurrence is taken when the call is awaited, in the branch that awaits it."""
         branch = self.enter_call(action.name)
         return await self._bodies.tell_async(self._story(action, args, kwargs, branch))
+
+    def function_of(self, action: Action[..., Any]) -> Callable[..., Any]:
+        """See CurrentRun."""
+        return self._bodies.function_of(action)
 
     def refuse_foreign_call(self, action: Action[..., Any]) -> None:
         """See CurrentRun."""

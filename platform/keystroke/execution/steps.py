@@ -7,7 +7,6 @@ recorded, committed, before the code after it runs.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -51,6 +50,7 @@ class StepDoors:
     directory: Path
     modules: frozenset[str]
     clock: Callable[[], datetime]
+    jitter: Callable[[], float]
 
 
 class StepRun:
@@ -155,7 +155,7 @@ class StepRun:
         )
         if not retryable or not isinstance(error, Exception) or self._number > action.retries:
             return None
-        pause = action.backoff.pause(self._number, random.random())  # noqa: S311 - jitter is no secret
+        pause = action.backoff.pause(self._number, self._doors.jitter())
         if self._doors.gate.interruption is Interruption.CANCEL and pause > LONGEST_WAIT_IN_PLACE:
             return None
         return pause
