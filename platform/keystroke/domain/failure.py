@@ -6,6 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+from keystroke.domain.secrets import redact_tokens
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -44,9 +46,9 @@ class Failure:
         return hashlib.sha256(f"{self.type}|{key}|{place}".encode()).hexdigest()[:16]
 
     def as_json(self) -> dict[str, Any]:
-        """The `error` of the run record."""
-        return {
+        """The `error` of the run record; without tokens of hooks, since nobody needs them to go on from it."""
+        return redact_tokens({
             "type": self.type, "message": self.message, "reason": self.reason,
             "stack": [frame.as_json() for frame in self.stack], "step": self.step,
             "retryable": self.retryable, "fingerprint": self.fingerprint,
-        }  # fmt: skip
+        })  # fmt: skip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from keystroke.domain.secrets import redact_tokens
+
 #: Characters. Key and value of a tag are indexed together, and an index has no room for more.
 LONGEST_TAG_KEY: Final = 128
 LONGEST_TAG: Final = 400
@@ -22,6 +24,8 @@ def check_label(value: object, what: str, longest: int = LONGEST_LABEL) -> str:
 
 
 def storable(text: str, longest: int) -> str:
-    """The text for display, cut, and without what a database refuses."""
-    shown = text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+    """The text for display, cut, without tokens of hooks, and without what a database refuses."""
+    shown = (
+        redact_tokens(text).replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+    )
     return shown if len(shown) <= longest else f"{shown[:longest]} ..."

@@ -1,4 +1,7 @@
-"""The run record as JSON: one shape everywhere, in HTTP answers, on the command line and in exports."""
+"""The run record as JSON: one shape everywhere, in HTTP answers, on the command line and in exports.
+
+Nothing here shows a hook's token, wherever in the record it stands.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Any
 from keystroke.clock import rfc3339
 from keystroke.domain.actor import Actor, Trigger
 from keystroke.domain.run import Attempt, Progress, Run, TimelineEntry
-from keystroke.domain.secrets import redact
+from keystroke.domain.secrets import redact, redact_tokens
 from keystroke.domain.step import Step, StepState
 from keystroke.domain.trace import LogLine, Span
 from keystroke.domain.usage import UsageItem, plain, total_cost
@@ -19,7 +22,7 @@ Json = dict[str, Any]
 
 def run_json(run: Run, hidden: frozenset[str]) -> Json:
     """The record of a run; values under the keys in `hidden` (lower case), and sealed ones, are redacted."""
-    return {
+    return redact_tokens({
         "id": run.id, "kind": run.kind, "workflow": run.workflow, "workflow_name": run.workflow_name,
         "project": run.project, "organization": run.organization, "status": run.status,
         "status_reason": run.status_reason, "trigger": trigger_json(run.trigger, hidden), "actor": actor_json(run.actor),
@@ -34,7 +37,7 @@ def run_json(run: Run, hidden: frozenset[str]) -> Json:
         "deployment": run.deployment, "cancel_requested_at": rfc3339(run.cancel_requested_at),
         "idempotency_key": run.idempotency_key, "priority": run.priority, "queue": run.queue,
         "expires_at": rfc3339(run.expires_at), "trace_id": run.trace_id,
-    }  # fmt: skip
+    })  # fmt: skip
 
 
 def summary_json(run: Run, hidden: frozenset[str]) -> Json:
@@ -70,39 +73,39 @@ def usage_json(run: Run) -> Json:
 
 def step_json(step: Step, hidden: frozenset[str]) -> Json:
     """The record of a step, with its failed tries."""
-    return {
+    return redact_tokens({
         "key": step.key, "identity": step.identity, "name": step.name, "kind": step.kind, "status": step.status,
         "attempt": step.attempt, "input": redact(step.input, hidden), "output": redact(step.output, hidden),
         "error": step.error, "started_at": rfc3339(step.started_at), "finished_at": rfc3339(step.finished_at),
         "duration_ms": milliseconds(step.started_at, step.finished_at), "child_run_id": step.child_run_id,
         "copied_from": step.copied_from, "tries": [each.as_json() for each in step.tries],
-    }  # fmt: skip
+    })  # fmt: skip
 
 
 def span_json(span: Span, trace_id: str) -> Json:
     """A span in OpenTelemetry's terms."""
-    return {
+    return redact_tokens({
         "trace_id": trace_id, "span_id": span.span_id, "parent_span_id": span.parent_id, "name": span.name,
         "kind": span.kind, "start": rfc3339(span.start), "end": rfc3339(span.end), "status": span.status,
         "attributes": span.attributes, "events": list(span.events),
-    }  # fmt: skip
+    })  # fmt: skip
 
 
 def log_json(line: LogLine) -> Json:
     """A log record in OpenTelemetry's terms, with the step it belongs to."""
-    return {
+    return redact_tokens({
         "time": rfc3339(line.at), "severity": line.severity, "body": line.body, "logger": line.logger,
         "span_id": line.span_id, "step": line.step,
-    }  # fmt: skip
+    })  # fmt: skip
 
 
 def step_state_json(step: StepState) -> Json:
     """Where a step is, without its payloads."""
-    return {
+    return redact_tokens({
         "identity": step.identity, "name": step.name, "kind": step.kind, "status": step.status, "attempt": step.attempt,
         "started_at": rfc3339(step.started_at), "finished_at": rfc3339(step.finished_at),
         "duration_ms": milliseconds(step.started_at, step.finished_at),
-    }  # fmt: skip
+    })  # fmt: skip
 
 
 def attempt_json(attempt: Attempt) -> Json:
@@ -115,10 +118,10 @@ def attempt_json(attempt: Attempt) -> Json:
 
 def timeline_json(entry: TimelineEntry) -> Json:
     """`{at, transition, status, reason, attempt, worker, actor}`."""
-    return {
+    return redact_tokens({
         "at": rfc3339(entry.at), "transition": entry.transition, "status": entry.status, "reason": entry.reason,
         "attempt": entry.attempt, "worker": entry.worker, "actor": actor_json(entry.actor),
-    }  # fmt: skip
+    })  # fmt: skip
 
 
 def milliseconds(start: datetime | None, end: datetime | None) -> int | None:
@@ -128,9 +131,9 @@ def milliseconds(start: datetime | None, end: datetime | None) -> int | None:
 
 def progress_json(progress: Progress) -> Json:
     """`{fraction, message, updated_at}`."""
-    return {
+    return redact_tokens({
         "fraction": progress.fraction, "message": progress.message, "updated_at": rfc3339(progress.updated_at),
-    }  # fmt: skip
+    })  # fmt: skip
 
 
 def _names(items: Sequence[UsageItem], kind: str) -> list[str]:

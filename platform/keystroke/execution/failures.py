@@ -11,6 +11,7 @@ from types import FrameType, TracebackType
 from typing import Any, Final
 
 from keystroke.domain.failure import Failure, Frame
+from keystroke.domain.secrets import redact_tokens
 from keystroke.domain.states import Reason
 
 #: Frames kept of a deep stack: the outermost and the innermost.
@@ -102,8 +103,10 @@ def user_path(filename: str, directory: Path) -> str | None:
 
 
 def _storable(text: str) -> str:
-    """The text without NUL and lone surrogates, which a database refuses."""
-    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+    """The text without tokens of hooks, and without NUL and lone surrogates, which a database refuses."""
+    return (
+        redact_tokens(text).replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+    )
 
 
 def _entries(trace: TracebackType | None) -> Iterator[TracebackType]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TextIO
 
+from keystroke.domain.secrets import TOKEN_LENGTH, redact_tokens
 from keystroke.execution.boundary import Boundary
 from keystroke.execution.branches import current_branch
 from keystroke.execution.current_step import current_step
@@ -71,8 +72,11 @@ class LogCapture:
         for line in lines:
             self._add(self._clock(), _STREAMS[stream], line, stream)
         if len(rest) > _LONGEST_PARTIAL:
-            self._add(self._clock(), _STREAMS[stream], rest, stream)
-        elif rest:
+            # Its end stays for the next line: it may be the beginning of a token, which only the whole of it shows.
+            rest = redact_tokens(rest)
+            self._add(self._clock(), _STREAMS[stream], rest[: 1 - TOKEN_LENGTH], stream)
+            rest = rest[1 - TOKEN_LENGTH :]
+        if rest:
             self._partial[place] = rest
 
     def _add(self, at: datetime, severity: str, text: str, logger: str) -> None:

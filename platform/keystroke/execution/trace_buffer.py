@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from keystroke.domain.secrets import redact_tokens
 from keystroke.domain.trace import LogLine, Span
 from keystroke.execution.journal import Phase
 
@@ -48,10 +50,10 @@ class TraceBuffer:
             self._append(line)
 
     def add_span(self, span: Span) -> None:
-        """Keep a span, as far as there is room."""
+        """Keep a span without tokens of hooks, as far as there is room."""
         self._kept["spans"] += 1
         if self._kept["spans"] <= self._cap:
-            self._spans.append(span)
+            self._spans.append(_shown(span))
 
     def _append(self, line: LogLine) -> None:
         self._kept["lines"] += 1
@@ -78,11 +80,19 @@ class TraceBuffer:
 def log_line(
     at: datetime, severity: str, body: str, logger: str, span_id: str | None, step: str | None
 ) -> LogLine:
-    """A log line as it can be stored: no NUL, no lone surrogates, of bounded length."""
-    text = body.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+    """A log line as it can be stored: no tokens of hooks, no NUL, no lone surrogates, of bounded length."""
+    text = (
+        redact_tokens(body).replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+    )
     if len(text) > _LONGEST_BODY:
         text = f"{text[:_LONGEST_BODY]} ... (cut: {len(text)} characters)"
-    return LogLine(at, severity, text, logger, span_id, step)
+    return LogLine(at, severity, text, redact_tokens(logger), span_id, step)
+
+
+def _shown(span: Span) -> Span:
+    """The span as it may be shown: its texts are the author's."""
+    name, attributes, events = redact_tokens((span.name, span.attributes, span.events))
+    return replace(span, name=name, attributes=attributes, events=events)
 
 
 def _note(at: datetime, cap: int) -> LogLine:

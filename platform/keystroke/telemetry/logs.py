@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 from keystroke.clock import rfc3339
+from keystroke.domain.secrets import redact_tokens
 from keystroke.settings import Settings
 from keystroke.telemetry.announce import LOGGER_NAME, RECORD_ATTRIBUTE
 from keystroke.telemetry.context import current_ids
@@ -64,7 +65,7 @@ def _formatter(component: str, as_json: bool, *, colors: bool) -> logging.Format
             _shorten,
             structlog.dev.ConsoleRenderer(colors=colors, sort_keys=False, exception_formatter=plain),
         ]
-    return structlog.stdlib.ProcessorFormatter(processors=[_describe, name_component, *last])
+    return structlog.stdlib.ProcessorFormatter(processors=[_describe, name_component, *last, _hide_tokens])
 
 
 def _describe(_logger: Any, _method: str, line: EventDict) -> EventDict:
@@ -94,6 +95,11 @@ def _order(_logger: Any, _method: str, line: EventDict) -> EventDict:
 
 def _render_json(_logger: Any, _method: str, line: EventDict) -> str:
     return json.dumps(line, default=str, ensure_ascii=False)
+
+
+def _hide_tokens(_logger: Any, _method: str, line: Any) -> Any:
+    """The line as it goes out: whoever reads the platform's log must not be able to answer hooks."""
+    return redact_tokens(line)
 
 
 def _shorten(_logger: Any, _method: str, line: EventDict) -> EventDict:
