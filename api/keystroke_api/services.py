@@ -8,6 +8,7 @@ from typing import Final, cast
 from flask import Flask, current_app
 
 from keystroke.box import Box
+from keystroke.broker.changes import ChangeListener
 from keystroke.broker.control import Control
 from keystroke.broker.health import BrokerHealth
 from keystroke.broker.wakeups import Wakeups
@@ -38,7 +39,7 @@ class Services:
         database = Database.from_settings(settings, pool_size=settings.api_threads // 2 + 1)
         return cls(
             settings, database, Box(settings.secret_key), Wakeups(settings), Control(settings), BrokerHealth(settings),
-            Waits(database, settings.streams),
+            Waits(database, settings.streams, lambda on_change: ChangeListener(settings, on_change)),
         )  # fmt: skip
 
     def close(self) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from typing import Final, Protocol
 
 from keystroke.domain.scope import Scope
@@ -15,13 +16,13 @@ from keystroke.store import Database, Tx, history
 from keystroke.telemetry import announce
 from keystroke.telemetry.events import DatabaseAway, DatabaseBack
 
-#: Seconds between looks: short while somebody has just begun to wait, since most runs that are waited for are short.
+#: Seconds between looks without a hint: short while somebody has just begun to wait, since most runs that are waited for are
+#: short.
 _SHORT_PAUSE: Final = 0.05
-_LONG_PAUSE: Final = 0.25
+_PAUSE: Final = 0.5
 _SHORT_FOR: Final = 5.0
-#: Seconds between looks for those who follow what happens: with the half second that a worker gathers lines, what happens
-#: is in an open page within a second.
-_FOLLOWING_PAUSE: Final = 0.3
+#: Seconds between looks however many hints come: a busy fleet gives several a second and process.
+_HINTED_PAUSE: Final = 0.1
 
 
 class Follower(Protocol):
@@ -34,17 +35,32 @@ class Follower(Protocol):
         """Nothing more will come. Safe in a signal handler."""
 
 
-class Waits:
-    """Lets threads wait for runs, or follow them. One reader thread per process looks for all of them at once."""
+class Hints(Protocol):
+    """Where it is said that it is worth while to look now."""
 
-    def __init__(self, database: Database, limit: int) -> None:
-        """At most `limit` threads may wait or follow at a time."""
+    def start(self) -> None:
+        """Begin to hear them."""
+
+    def close(self) -> None:
+        """Hear no more."""
+
+
+class Waits:
+    """Lets threads wait for runs, or follow them. One reader thread per process looks for all of them at once.
+
+    It looks when it is hinted at, and every half second: hints may be lost, and come from whoever has a broker.
+    """
+
+    def __init__(self, database: Database, limit: int, hints: Callable[[Callable[[], None]], Hints]) -> None:
+        """At most `limit` threads may wait or follow at a time; `hints` makes what calls its argument."""
         self._database = database
         self._limit = limit
+        self._hints = hints(self.hint)
+        self._hinted = False
         self._changed = threading.Condition()
         self._awaited: set[_Awaited] = set()
         self._followers: set[Follower] = set()
-        self._looked_at = 0.0
+        self._awaited_at = self._followed_at = 0.0
         self._reader: threading.Thread | None = None
         self._closed = False
         self._away_since: float | None = None
@@ -56,6 +72,7 @@ class Waits:
             if self._closed or self._is_full:
                 return False
             self._awaited.add(awaited)
+            self._awaited_at = 0.0
             self._read_on()
         if (
             self._closed
@@ -74,7 +91,7 @@ class Waits:
             if self._closed or self._is_full:
                 return False
             self._followers.add(follower)
-            self._looked_at = 0.0
+            self._followed_at = 0.0
             self._read_on()
         if self._closed:  # as above
             follower.end()
@@ -84,6 +101,12 @@ class Waits:
         """Look for it no longer."""
         with self._changed:
             self._followers.discard(follower)
+
+    def hint(self) -> None:
+        """Something has changed: look soon."""
+        with self._changed:
+            self._hinted = True
+            self._changed.notify()
 
     def close(self) -> None:
         """End all waits and streams now, and every later one at once. Safe in a signal handler of the main thread."""
@@ -96,6 +119,7 @@ class Waits:
     def finish(self) -> None:
         """Close, and wait until the reader thread has let go of the database; never in a signal handler."""
         self.close()
+        self._hints.close()
         with self._changed:
             self._changed.notify_all()
         if self._reader is not None:
@@ -106,6 +130,8 @@ class Waits:
         return len(self._awaited) + len(self._followers) >= self._limit
 
     def _read_on(self) -> None:
+        if self._reader is None:
+            self._hints.start()
         if self._reader is None or not self._reader.is_alive():
             self._reader = threading.Thread(target=self._run, name="waits", daemon=True)
             self._reader.start()
@@ -114,20 +140,34 @@ class Waits:
     def _run(self) -> None:
         while not self._closed:
             with self._changed:
-                while not (self._awaited or self._followers or self._closed):
-                    self._changed.wait()
-                awaited, followers = tuple(self._awaited), self._due_followers()
+                while (pause := self._pause()) != 0:
+                    self._changed.wait(pause)
+                awaited, followers = self._take_due()
             self._look(awaited, followers)
-            newest = max((each.since for each in awaited), default=0.0)
-            recent = time.monotonic() - newest < _SHORT_FOR
-            with self._changed:
-                self._changed.wait(_SHORT_PAUSE if recent else _LONG_PAUSE)
 
-    def _due_followers(self) -> tuple[Follower, ...]:
-        if time.monotonic() - self._looked_at < _FOLLOWING_PAUSE:
-            return ()
-        self._looked_at = time.monotonic()
-        return tuple(self._followers)
+    def _pause(self) -> float | None:
+        """Seconds until the next look; None while nobody waits or follows. 0 at the end."""
+        if self._closed:
+            return 0
+        newest = max((each.since for each in self._awaited), default=-inf)
+        now = time.monotonic()
+        waits = _SHORT_PAUSE if now - newest < _SHORT_FOR else self._spacing
+        due = [self._awaited_at + waits] if self._awaited else []
+        due += [self._followed_at + self._spacing] if self._followers else []
+        return max(min(due) - now, 0.0) if due else None
+
+    @property
+    def _spacing(self) -> float:
+        return _HINTED_PAUSE if self._hinted else _PAUSE
+
+    def _take_due(self) -> tuple[tuple[_Awaited, ...], tuple[Follower, ...]]:
+        """Who is looked for now: a look costs one statement for all waits together, and one for each follower."""
+        now = time.monotonic()
+        self._awaited_at = now
+        if self._followers and now - self._followed_at < self._spacing:
+            return tuple(self._awaited), ()
+        self._followed_at, self._hinted = now, False
+        return tuple(self._awaited), tuple(self._followers)
 
     def _look(self, awaited: tuple[_Awaited, ...], followers: tuple[Follower, ...]) -> None:
         if not awaited and not followers:

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from keystroke.box import Box
+from keystroke.broker.changes import ChangeNotices
 from keystroke.broker.wakeups import Wakeups
 from keystroke_worker.interrupts import Interrupts
 from keystroke_worker.work_loop import WorkLoop
@@ -24,6 +25,8 @@ class Child:
         # Kept, since connections that are forgotten are closed, which would disturb those of the main process.
         self._inherited = worker.database.engine.pool
         worker.database.forget_inherited_connections()
+        notices = ChangeNotices(worker.settings)
+        worker.database.tell = lambda: notices.tell(worker.project_id)
         slot = worker.slots[index]
         slot.take(os.getpid())
         self._loop = WorkLoop(

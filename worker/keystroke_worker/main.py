@@ -14,13 +14,13 @@ from keystroke.broker.celery_app import make_app, queue_name
 from keystroke.errors import DatabaseUnavailable, KeystrokeError
 from keystroke.operations.publish_deployment import publish_deployment
 from keystroke.settings import Settings
-from keystroke.store import Database
 from keystroke.store.migrate import check_revision
 from keystroke.telemetry.logs import configure_logging
 from keystroke.telemetry.outage import Outage
 from keystroke_worker import here
 from keystroke_worker.celery_worker import FleetWorker, make_worker
 from keystroke_worker.tasks import add_tasks
+from keystroke_worker.telling import TellingDatabase
 from keystroke_worker.vital import die_with_own_threads
 from keystroke_worker.worker_process import WorkerProcess
 
@@ -52,7 +52,7 @@ def run_worker(settings: Settings, directory: Path) -> int:
 
 def _register(settings: Settings, project: LoadedProject) -> WorkerProcess:
     """Publish the project and register; waits for the database as long as it takes."""
-    database = Database.from_settings(settings)
+    database = TellingDatabase.from_settings(settings)
     outage = Outage.of_database()
     while True:
         try:

@@ -11,7 +11,6 @@ from keystroke.execution.gate import Interruption
 from keystroke.operations.fleet_state import register_worker
 from keystroke.operations.publish_deployment import Published
 from keystroke.settings import Settings
-from keystroke.store import Database
 from keystroke.telemetry import announce
 from keystroke.telemetry.events import WorkerRegistered
 from keystroke_worker.drain import Drain
@@ -22,6 +21,7 @@ from keystroke_worker.lifeline import Lifeline
 from keystroke_worker.lookout import Lookout
 from keystroke_worker.losses import Losses
 from keystroke_worker.slots import Attempt, Slots
+from keystroke_worker.telling import TellingDatabase
 from keystroke_worker.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class WorkerProcess:
     """One worker of one project. Made before the first fork; its threads are started after it."""
 
     def __init__(
-        self, settings: Settings, database: Database, project: LoadedProject, published: Published
+        self, settings: Settings, database: TellingDatabase, project: LoadedProject, published: Published
     ) -> None:
         """Register as a worker of the published deployment."""
         self.settings = settings
