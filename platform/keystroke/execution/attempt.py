@@ -24,6 +24,7 @@ from keystroke.execution.contexts import AsyncRunContext, RunContext
 from keystroke.execution.display import Display
 from keystroke.execution.gate import Gate
 from keystroke.execution.journal import Journal
+from keystroke.execution.ledger import Ledger
 from keystroke.execution.log_capture import LogCapture, capturing
 from keystroke.execution.mapping import Mapping
 from keystroke.execution.run_calls import RunCalls
@@ -63,22 +64,28 @@ def run_attempt(
     away: then there is nothing to record. `world` is for tests.
     """
     began = time.monotonic()
-    attempt = _Attempt(database, project, lease, gate, settings, box, world or World(settings))
-    outcome = attempt.outcome()
+    world = world or World(settings)
+    unwind = Unwind(gate)
+    ledger = world.ledger(database, lease, settings, gate, unwind)
+    outcome = Attempt(project, lease, gate, settings, box, world, unwind, ledger).outcome()
     return AttemptResult(outcome, timedelta(seconds=time.monotonic() - began))
 
 
-class _Attempt:
+class Attempt:
+    """The story of one attempt; `rehearsal` tells it without bodies and writes."""
+
     def __init__(
         self,
-        database: Database,
         project: LoadedProject,
         lease: Lease,
         gate: Gate,
         settings: Settings,
         box: Box | None,
         world: World,
+        unwind: Unwind,
+        ledger: Ledger,
     ) -> None:
+        """Nothing is read or executed yet."""
         self._project = project
         self._lease = lease
         self._gate = gate
@@ -86,8 +93,9 @@ class _Attempt:
         self._box = box
         self._world = world
         self._clock = world.now
-        self._unwind = Unwind(gate)
-        self._ledger = world.ledger(database, lease, settings, gate, self._unwind)
+        self._unwind = unwind
+        self._ledger = ledger
+        self._journal: Journal | None = None
 
     def outcome(self) -> Outcome:
         """The story: what ends it early leaves by a return, what runs leaves by `_end`."""

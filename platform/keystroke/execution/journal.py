@@ -43,6 +43,12 @@ class Journal:
             self._on_live()
         return record
 
+    @property
+    def ahead(self) -> tuple[str, ...]:
+        """The identities of the records that the attempt has not come by."""
+        with self._lock:
+            return tuple(self._records)
+
     def phase(self, branch: Branch | None) -> Phase:
         """Where that branch is; without one, where the attempt is."""
         if self._is_live:

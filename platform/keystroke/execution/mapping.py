@@ -17,7 +17,7 @@ from typing import Any, Final
 from keystroke.authoring.current import inside_action
 from keystroke.execution.branches import Branch, current_branch
 from keystroke.execution.gate import Gate
-from keystroke.execution.unwinding import Unwind
+from keystroke.execution.unwinding import Unwind, is_unwinding
 
 _GROUP: Final = "map"
 #: Seconds between looks at the gate while items run: then no further one is begun.
@@ -95,9 +95,10 @@ class Mapping:
     def _results(self, outcomes: Sequence[Outcome]) -> list[Any]:
         if not inside_action.get():
             self._unwind.check()
-        for _, error in outcomes:
-            if error is not None:
-                raise error
+        errors = [error for _, error in outcomes if error is not None]
+        if errors:
+            # Where one was left, code must not decide by the failure of another.
+            raise min(errors, key=lambda error: not is_unwinding(error))
         return [result for result, _ in outcomes]
 
 

@@ -1,0 +1,181 @@
+"""Rehearsals: a recorded run against today's code, with no body run and nothing written."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from keystroke.authoring.project import LoadedProject, load_project
+from keystroke.domain.outcome import Completed, Failed
+from keystroke.domain.recorded_run import RecordedRun
+from keystroke.domain.states import Status
+from keystroke.errors import SecretUnreadable
+from keystroke.execution.rehearsal import Matches, Mismatch, rehearse
+from support.attempts import PREAMBLE, MakeRig, Rig
+from support.projects import write_project
+
+ORDER = """
+    from pydantic import SecretStr
+
+    @action
+    def charge(customer: str, cents: int) -> str:
+        CALLS.append("charge")
+        return f"receipt of {customer}"
+
+    @action(retries=1, backoff=Backoff(first="1h", longest="1h"))
+    def ship(receipt: str) -> str:
+        CALLS.append("ship")
+        raise ConnectionError("away")
+
+    @workflow("order")
+    def order(customer: str, ctx: Context) -> str:
+        print("said between the steps")
+        ctx.tags["customer"] = customer
+        receipt = charge(customer, 500)
+        return ship(receipt)
+"""
+
+
+def recorded_of(rig: Rig, run_id: str) -> RecordedRun:
+    """The run as a rehearsal reads it, through JSON as it comes from the API."""
+    run = rig.run(run_id)
+    recorded = RecordedRun(
+        run.id, run.workflow, run.status, run.attempt, run.input, True, "seed", tuple(rig.steps(run_id).values())
+    )  # fmt: skip
+    read = RecordedRun.from_json(json.loads(json.dumps(recorded.as_json())))
+    assert read == recorded
+    return read
+
+
+def today(tmp_path: Path, source: str) -> LoadedProject:
+    """A project with this code."""
+    text = PREAMBLE + dedent(source)
+    return load_project(write_project(tmp_path / "today", {"workflows/flows.py": text}))
+
+
+def suspended(rig: Rig) -> RecordedRun:
+    """A run of `order` that waits for the second try of its second step."""
+    run_id = rig.start("order", "acme")
+    rig.attempt()
+    assert rig.run(run_id).status is Status.SLEEPING
+    return recorded_of(rig, run_id)
+
+
+def test_the_code_that_made_the_record_matches_and_no_body_runs(make_rig: MakeRig) -> None:
+    rig = make_rig(ORDER)
+    recorded = suspended(rig)
+    before = list(rig.calls)
+    assert rehearse(rig.project, recorded, None) == Matches(None)
+    assert rig.calls == before == ["charge", "ship"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("charge(customer, 500)", "charge(customer, 700)", "cents=500"),
+        (
+            "def charge(customer: str, cents: int) -> str:",
+            "def charge(customer: str, cents: int) -> int:",
+            "charge#0",
+        ),
+        ('@workflow("order")', '@workflow("orders")', "no workflow order"),
+        ("def order(customer: str,", "def order(customer: int,", "integer"),
+        ('print("said between the steps")', 'raise KeyError("x")', "before it comes by charge#0: KeyError"),
+    ],
+)
+def test_code_that_asks_for_something_else_is_told_with_what_is_on_record(
+    make_rig: MakeRig, tmp_path: Path, old: str, new: str, expected: str
+) -> None:
+    recorded = suspended(make_rig(ORDER))
+    changed = ORDER.replace(old, new)
+    assert changed != ORDER
+    verdict = rehearse(today(tmp_path, changed), recorded, None)
+    assert isinstance(verdict, Mismatch)
+    assert expected in verdict.message
+
+
+def test_a_step_put_in_between_ends_the_rehearsal_and_mismatches_nothing(
+    make_rig: MakeRig, tmp_path: Path
+) -> None:
+    recorded = suspended(make_rig(ORDER))
+    changed = ORDER.replace("receipt = charge", "ship('x')\n        receipt = charge")
+    changed = changed.replace(
+        "def ship(",
+        'def ship_(receipt: str) -> str:\n        CALLS.append("new")\n\n    @action\n    def ship(',
+    )
+    changed = changed.replace("ship('x')", "ship_('x')")
+    project = today(tmp_path, changed)
+    assert rehearse(project, recorded, None) == Matches(None, ("charge#0", "ship#0"))
+    assert project.workflows["order"].function.__globals__["CALLS"] == []
+
+
+def test_a_run_that_has_ended_is_rehearsed_to_its_end(make_rig: MakeRig) -> None:
+    rig = make_rig(ORDER)
+    run = rig.run_through("order", "acme")
+    verdict = rehearse(rig.project, recorded_of(rig, run.id), None)
+    assert isinstance(verdict, Matches)
+    assert isinstance(verdict.outcome, Failed)
+    assert verdict.outcome.failure.type == "ConnectionError"
+    assert verdict.unused == ()
+
+
+def test_branches_are_compared_each_as_far_as_it_is_on_record(make_rig: MakeRig) -> None:
+    rig = make_rig("""
+        @action
+        async def price(article: str) -> int:
+            return len(article)
+
+        @workflow("prices")
+        async def prices(ctx: AsyncContext) -> int:
+            async def twice(article: str) -> int:
+                return await price(article) + await price(article + article)
+
+            return sum(await asyncio.gather(twice("a"), twice("bb")))
+
+        @workflow("mapped")
+        def mapped(ctx: Context) -> list[int]:
+            return ctx.map(length, ["a", "bb", "ccc"])
+
+        @action
+        def length(article: str) -> int:
+            return len(article)
+    """)
+    run = rig.run_through("prices")
+    recorded = recorded_of(rig, run.id)
+    assert rehearse(rig.project, recorded, None) == Matches(Completed(9))
+    # The first branch has come less far than the second, whose record is of another call.
+    gone = [step for step in recorded.steps if step.identity != "0/price#0"]
+    assert rehearse(rig.project, replace(recorded, steps=tuple(gone)), None) == Matches(None, ("0/price#1",))
+    wrong = [replace(step, digest="x") if step.identity == "1/price#1" else step for step in gone]
+    verdict = rehearse(rig.project, replace(recorded, steps=tuple(wrong)), None)
+    assert isinstance(verdict, Mismatch)
+    assert verdict.step == "1/price#1"
+
+    run = rig.run_through("mapped")
+    recorded = recorded_of(rig, run.id)
+    assert rehearse(rig.project, recorded, None) == Matches(Completed([1, 2, 3]))
+    fewer = [step for step in recorded.steps if step.identity != "map#0.0/length#0"]
+    assert rehearse(rig.project, replace(recorded, steps=tuple(fewer)), None) == Matches(None)
+
+
+def test_secrets_need_their_key(make_rig: MakeRig) -> None:
+    rig = make_rig("""
+        from pydantic import SecretStr
+
+        @action
+        def sign_in(password: SecretStr) -> SecretStr:
+            return SecretStr(password.get_secret_value() * 2)
+
+        @workflow("sign-in")
+        def signing(password: SecretStr) -> str:
+            return sign_in(password).get_secret_value()
+    """)
+    run = rig.run_through("sign-in", "pw")
+    recorded = recorded_of(rig, run.id)
+    assert rehearse(rig.project, recorded, rig.stage.box) == Matches(Completed("pwpw"))
+    with pytest.raises(SecretUnreadable):
+        rehearse(rig.project, recorded, None)
