@@ -93,7 +93,7 @@ def _end(tx: Tx, lease: Lease, ending: _Ending) -> Moved | None:
         if moved is not None:
             return moved
     # Either the attempt has lost the run, or a cancel was requested: then that is how it ends.
-    canceling = cancels.find_canceling(tx, lease.run_id)
+    canceling = cancels.canceling_of(tx, lease.run_id)
     changes = replace(ending.changes, failures=0, error=None, error_text=None, output=None)
     return move_run(
         tx,
@@ -111,6 +111,7 @@ def _unless_over(tx: Tx, lease: Lease, ending: _Ending, suspended: Suspended) ->
 
     The run's row is locked first; who comes later finds it at rest.
     """
+    waits.hold_children_of_others(tx, lease.run_id, suspended.children)
     if runs.lock(tx, lease.run_id, lease.attempt) is None:
         return ending
     over = ending.changes.delay_us is not None and ending.changes.delay_us <= 0

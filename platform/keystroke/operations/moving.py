@@ -24,14 +24,22 @@ def move_run(tx: Tx, transition: Transition, run_id: str, **how: Any) -> Moved |
     if moved is None:
         return None
     woken = moved.woken
-    if moved.status.terminal and moved.parent_run_id is not None:
-        woken += _tell_parent(tx, moved.parent_run_id, run_id)
+    if moved.status.terminal:
+        for waiting in _may_wait(tx, moved):
+            woken += _tell(tx, waiting, run_id)
     return replace(moved, woken=woken)
 
 
-def _tell_parent(tx: Tx, parent_run_id: str, run_id: str) -> tuple[tuple[str, str], ...]:
-    """Queue the parent, if this was the last child of a group that it waits for."""
-    if not waits.end_of_child(tx, parent_run_id, run_id):
-        return ()
-    moved = move_run(tx, CHILDREN_ENDED, parent_run_id, actor=SYSTEM)
+def _may_wait(tx: Tx, moved: Moved) -> list[str]:
+    """The parent; and, where the run has a key by which others can take it for their child, whoever did and waits."""
+    parent = {moved.parent_run_id} if moved.parent_run_id is not None else set()
+    return sorted(parent | (waits.waiters(tx, moved.run_id) if moved.keyed else set()))
+
+
+def _tell(tx: Tx, waiting_run_id: str, run_id: str) -> tuple[tuple[str, str], ...]:
+    """Queue a run, if this was the last child of a group that it waits for."""
+    waiter = waits.end_of_child(tx, waiting_run_id, run_id)
+    if not waiter.is_over:
+        return waiter.passed_over
+    moved = move_run(tx, CHILDREN_ENDED, waiting_run_id, actor=SYSTEM)
     return () if moved is None else ((moved.project_id, moved.queue), *moved.woken)

@@ -51,7 +51,7 @@ def _recover(tx: Tx, run_id: str, attempt: int, settings: Settings) -> Recovered
         return None
     lost = replace(default_retention(settings), recoveries=1)
     if held.cancel_requested:
-        canceling = cancels.find_canceling(tx, run_id)
+        canceling = cancels.canceling_of(tx, run_id)
         moved = move_run(
             tx, states.CANCEL, run_id, actor=canceling.actor, attempt=attempt, reason=canceling.reason,
             changes=default_retention(settings),

@@ -44,7 +44,7 @@ def request_cancel(
     return None if row is None else Asked(row.project_id, row.worker_id, row.attempt)
 
 
-def find_canceling(tx: Tx, run_id: str) -> Canceling:
+def canceling_of(tx: Tx, run_id: str) -> Canceling:
     """Who asked for the cancel of a run, and why; the system, on behalf of users, where nobody has."""
     row = tx.row(_CANCELING, {"run_id": run_id})
     if row is None or row.cancel_actor is None:

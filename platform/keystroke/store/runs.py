@@ -127,7 +127,8 @@ class Held:
 class Moved:
     """A move that won: the run's row after it.
 
-    `woken` names the queues, as (project id, queue), in which other runs may go on because of it.
+    `woken` names the queues, as (project id, queue), in which other runs may go on because of it; `keyed` says that it has
+    an idempotency key.
     """
 
     run_id: str
@@ -138,6 +139,7 @@ class Moved:
     parent_run_id: str | None = None
     concurrency_key: str | None = None
     on_failure: str | None = None
+    keyed: bool = False
     woken: tuple[tuple[str, str], ...] = ()
 
 
@@ -199,7 +201,7 @@ def move(
         return None
     return Moved(
         row.id, row.project_id, row.queue, transition.target, row.attempt, row.parent_run_id, row.concurrency_key,
-        row.on_failure,
+        row.on_failure, row.idempotency_key is not None,
     )  # fmt: skip
 
 
@@ -241,7 +243,7 @@ def _move_sql(transition: Transition, fenced: bool, unless_cancel_requested: boo
     guards += " and cancel_requested_at is null" if unless_cancel_requested else ""
     update = (
         f"update runs set status = '{transition.target}', updated_at = {{now}}, events = events + 1, {effects} where {guards} "
-        "returning id, events, project_id, queue, attempt, parent_run_id, concurrency_key, on_failure"
+        "returning id, events, project_id, queue, attempt, parent_run_id, concurrency_key, on_failure, idempotency_key"
     )
     payload = (_PAYLOAD_OF_MOVED,) if transition.target.terminal else ()
     return Guarded(update, (TRANSITION_OF_MOVED, *payload))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
+from keystroke.domain.states import Status
 from keystroke.store.database import Tx
 from keystroke.store.sql import Sql
 
+_ALIVE: Final = (Status.QUEUED, Status.SLEEPING, Status.WAITING_ON_HOOK)
 #: Groups of children's ids, by the step that waits for all of a group.
 Groups = Sequence[tuple[str, Sequence[str]]]
 
@@ -22,13 +25,27 @@ _FORGET: Final = Sql("delete from child_waits where run_id = :run_id")
 _EXPECT: Final = Sql("""
 insert into child_waits (run_id, step, child_run_id) values (:run_id, :step, :child_run_id)
 """)
-_LOCK_RESTING: Final = Sql("""
-select id from runs where id = :run_id and status in ('sleeping', 'waiting_on_hook') {for_update}
+_HOLD_OTHERS: Final = Sql("""
+select id from runs where id {in:children} and coalesce(parent_run_id, '') <> :run_id order by id {for_update}
 """)
+# Whatever its status: one that is about to rest is still running for everybody else.
+_LOCK: Final = Sql("select status, project_id, queue from runs where id = :run_id {for_update}")
+_WAITERS: Final = Sql("select distinct run_id from child_waits where child_run_id = :child_run_id")
 _ENDED: Final = Sql("""
 delete from child_waits where run_id = :run_id and child_run_id = :child_run_id returning step
 """)
-_LEFT: Final = Sql("select distinct step from child_waits where run_id = :run_id and step {in:steps}")
+_LEFT: Final = Sql("select 1 from child_waits where run_id = :run_id and step = :step limit 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Waiter:
+    """A run that may wait for a child that has ended: whether a group of its wait is complete now.
+
+    A claim passes over a row that is locked, as this one was: of a queued run, (project id, queue) is to be woken again.
+    """
+
+    is_over: bool = False
+    passed_over: tuple[tuple[str, str], ...] = ()
 
 
 def is_over(tx: Tx, hooks: Sequence[str], children: Groups) -> bool:
@@ -59,21 +76,40 @@ def expect(tx: Tx, run_id: str, hooks: Sequence[str], children: Groups) -> None:
     )
 
 
-def end_of_child(tx: Tx, parent_run_id: str, child_run_id: str) -> bool:
-    """A child has ended: True when its parent rests, waited for it, and a group of that wait is complete now.
+def hold_children_of_others(tx: Tx, run_id: str, children: Groups) -> None:
+    """Lock those of the children that another run has started, before the waiting run itself.
 
-    Locks the parent's row before it looks, so that two last children do not miss each other.
+    At their end nobody thinks of this run's row; so that end comes before this transaction, or sees what it expects.
     """
-    if tx.row(_LOCK_RESTING, {"run_id": parent_run_id}) is None:
-        return False
-    ended = tx.rows(_ENDED, {"run_id": parent_run_id, "child_run_id": child_run_id})
-    steps = {row.step for row in ended}
-    if not steps:
-        return False
-    left = {row.step for row in tx.rows(_LEFT, {"run_id": parent_run_id, "steps": sorted(steps)})}
-    return bool(steps - left)
+    every = _all_of(children)
+    if every:
+        tx.rows(_HOLD_OTHERS, {"children": every, "run_id": run_id})
+
+
+def waiters(tx: Tx, child_run_id: str) -> set[str]:
+    """The runs that have come to rest waiting for a run that may not be their own child."""
+    return {row.run_id for row in tx.rows(_WAITERS, {"child_run_id": child_run_id})}
+
+
+def end_of_child(tx: Tx, run_id: str, child_run_id: str) -> Waiter:
+    """A child has ended: what that means to a run that may rest and wait for it.
+
+    Locks the run's row before it looks, so that two last children do not miss each other, nor a run that comes to rest.
+    """
+    row = tx.row(_LOCK, {"run_id": run_id})
+    if row is None or row.status not in _ALIVE:
+        return Waiter()
+    if row.status == Status.QUEUED:
+        return Waiter(passed_over=((row.project_id, row.queue),))
+    ended = tx.rows(_ENDED, {"run_id": run_id, "child_run_id": child_run_id})
+    left = [tx.row(_LEFT, {"run_id": run_id, "step": each.step}) for each in ended]
+    return Waiter(is_over=None in left)
+
+
+def _all_of(children: Groups) -> list[str]:
+    return sorted({child for _, group in children for child in group})
 
 
 def _active(tx: Tx, children: Groups) -> set[str]:
-    every = sorted({child for _, group in children for child in group})
+    every = _all_of(children)
     return {row.id for row in tx.rows(_ACTIVE, {"children": every})} if every else set()
