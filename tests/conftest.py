@@ -12,4 +12,5 @@ pytest_plugins = [
     "support.pages",
     "support.browser",
     "support.attempts",
+    "support.blocking",
 ]

@@ -7,10 +7,9 @@ writes, so there the order alone is shown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
 
 import pytest
 
@@ -26,15 +25,11 @@ from keystroke.operations.record_step import record_step
 from keystroke.operations.recover_runs import recover_attempt
 from keystroke.operations.start_run import StartedRun
 from keystroke.operations.wake_due import wake_due
-from keystroke.store import Database, cancels, claims, history, idempotency, runs, steps
+from keystroke.store import cancels, claims, history, idempotency, runs, steps
 from keystroke.store.sql import Sql
+from support.blocking import blocked
 from support.starts import Stage
-from support.waiting import wait_until
 
-T = TypeVar("T")
-_BLOCKED = Sql(
-    "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-)
 _NOW = datetime(2026, 11, 23, tzinfo=UTC)
 _STEP = Step(
     "charge#0",
@@ -49,26 +44,6 @@ _STEP = Step(
     None,
     {"paid": 1},
 )
-
-
-@pytest.fixture
-def second() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(1) as executor:
-        yield executor
-
-
-def blocked(database: Database, second: ThreadPoolExecutor, call: Callable[[], T]) -> Future[T]:
-    """Let the second party run into the lock."""
-    future = second.submit(call)
-    if database.backend == "postgresql":
-        wait_until(lambda: _anybody_waits(database) or future.done(), timeout=10)
-        assert not future.done(), "the second party went through while the first held the lock"
-    return future
-
-
-def _anybody_waits(database: Database) -> bool:
-    with database.read() as tx:
-        return tx.row(_BLOCKED) is not None
 
 
 def test_a_step_after_the_recovery_is_refused(stage: Stage, second: ThreadPoolExecutor) -> None:

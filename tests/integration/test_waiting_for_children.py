@@ -1,0 +1,130 @@
+"""A run at rest and the ends of the children that it waits for meet on its row, whoever comes first."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from keystroke.domain import states
+from keystroke.domain.actor import SYSTEM
+from keystroke.domain.lease import Lease
+from keystroke.domain.lineage import Lineage
+from keystroke.domain.outcome import Suspended
+from keystroke.domain.states import Reason, Status
+from keystroke.operations.moving import move_run
+from keystroke.store import Tx, history, waits
+from keystroke.store.runs import Changes
+from support.blocking import blocked
+from support.starts import Stage
+
+
+def _family(stage: Stage, children: int, **changes: object) -> tuple[Lease, list[Lease]]:
+    """A running run, and its running children."""
+    parent = stage.start_and_claim()
+    lineages = [Lineage(parent.run_id, f"run:greet#{at}", parent.run_id) for at in range(children)]
+    return parent, [stage.start_and_claim(lineage=lineage, **changes) for lineage in lineages]
+
+
+def _waiting_for(*groups: list[Lease]) -> Suspended:
+    named = tuple((f"{at}/wait", tuple(each.run_id for each in group)) for at, group in enumerate(groups))
+    return Suspended(Reason.CHILD_RUNS, None, (), named)
+
+
+def _end_in(tx: Tx, child: Lease) -> tuple[tuple[str, str], ...]:
+    moved = move_run(tx, states.COMPLETE, child.run_id, actor=SYSTEM, attempt=child.attempt)
+    assert moved is not None
+    return moved.woken
+
+
+def _rest_in(tx: Tx, parent: Lease, waiting: Suspended) -> None:
+    """What the end of an attempt does for a run that comes to rest."""
+    waits.hold_children_of_others(tx, parent.run_id, waiting.children)
+    assert not waits.is_over(tx, (), waiting.children)
+    waits.expect(tx, parent.run_id, (), waiting.children)
+    assert move_run(
+        tx, states.SLEEP, parent.run_id, actor=SYSTEM, attempt=parent.attempt, reason=Reason.CHILD_RUNS,
+        changes=Changes(delay_us=None),
+    )  # fmt: skip
+
+
+def _timeline(stage: Stage, run_id: str) -> list[str]:
+    with stage.database.read() as tx:
+        return [entry.transition for entry in history.list_timeline(stage.scope, tx, run_id)]
+
+
+def test_the_parent_is_woken_by_the_last_of_a_group(stage: Stage) -> None:
+    parent, children = _family(stage, 4)
+    stage.finish(parent, _waiting_for(children[:2], children[2:]))
+    assert stage.run(parent.run_id).status_reason is Reason.CHILD_RUNS
+    assert stage.finish(children[0]).woken == ()
+    assert stage.finish(children[2]).woken == ()
+    assert stage.run(parent.run_id).status is Status.SLEEPING
+    assert stage.finish(children[3]).woken == ((parent.project_id, parent.queue),)
+    assert stage.run(parent.run_id).status is Status.QUEUED
+
+
+def test_the_last_two_children_end_together_and_the_parent_is_woken_once(
+    stage: Stage, second: ThreadPoolExecutor
+) -> None:
+    parent, [one, other] = _family(stage, 2)
+    stage.finish(parent, _waiting_for([one, other]))
+    with stage.database.transaction() as tx:
+        assert _end_in(tx, one) == ()
+        ended = blocked(stage.database, second, lambda: stage.finish(other))
+    assert ended.result().woken == ((parent.project_id, parent.queue),)
+    assert _timeline(stage, parent.run_id).count("children_ended") == 1
+
+
+def test_a_parent_that_comes_to_rest_while_its_last_child_ends_goes_on(
+    stage: Stage, second: ThreadPoolExecutor
+) -> None:
+    parent, [child] = _family(stage, 1)
+    with stage.database.transaction() as tx:
+        assert _end_in(tx, child) == ()
+        rested = blocked(stage.database, second, lambda: stage.finish(parent, _waiting_for([child])))
+    assert rested.result().status is Status.QUEUED
+    assert _timeline(stage, parent.run_id)[-1] == "wait_over"
+
+
+def test_a_last_child_that_ends_while_its_parent_comes_to_rest_wakes_it(
+    stage: Stage, second: ThreadPoolExecutor
+) -> None:
+    parent, [child] = _family(stage, 1)
+    with stage.database.transaction() as tx:
+        _rest_in(tx, parent, _waiting_for([child]))
+        ended = blocked(stage.database, second, lambda: stage.finish(child))
+    assert ended.result().woken == ((parent.project_id, parent.queue),)
+    assert stage.run(parent.run_id).status is Status.QUEUED
+
+
+def test_a_parent_that_is_queued_while_its_child_ends_is_woken_for_again(stage: Stage) -> None:
+    """A claim that came by while the child's end held the row has passed it over."""
+    parent, [one, other] = _family(stage, 2)
+    stage.finish(parent, _waiting_for([one]))
+    assert stage.finish(one).woken == ((parent.project_id, parent.queue),)
+    assert stage.finish(other).woken == ((parent.project_id, parent.queue),)
+    assert _timeline(stage, parent.run_id).count("children_ended") == 1
+
+
+def test_a_run_waits_for_a_child_that_another_run_has_started(
+    stage: Stage, second: ThreadPoolExecutor
+) -> None:
+    parent, [child] = _family(stage, 1, idempotency_key="theirs")
+    first, later = stage.start_and_claim(), stage.start_and_claim()
+    stage.finish(first, _waiting_for([child]))
+    with stage.database.transaction() as tx:
+        _rest_in(tx, later, _waiting_for([child]))
+        ended = blocked(stage.database, second, lambda: stage.finish(child))
+    assert set(ended.result().woken) == {(parent.project_id, parent.queue)}
+    assert {stage.run(each.run_id).status for each in (first, later)} == {Status.QUEUED}
+    assert stage.run(parent.run_id).status is Status.RUNNING
+
+
+def test_a_run_that_comes_to_rest_sees_the_end_of_a_child_of_another(
+    stage: Stage, second: ThreadPoolExecutor
+) -> None:
+    _, [child] = _family(stage, 1, idempotency_key="theirs")
+    other = stage.start_and_claim()
+    with stage.database.transaction() as tx:
+        _end_in(tx, child)
+        rested = blocked(stage.database, second, lambda: stage.finish(other, _waiting_for([child])))
+    assert rested.result().status is Status.QUEUED
