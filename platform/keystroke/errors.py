@@ -62,6 +62,12 @@ class InvalidInput(KeystrokeError):
         super().__init__(what=what, summary=_summary(errors), errors=errors)
 
 
+class InvalidAnswer(InvalidInput):
+    """The answer does not fit {what}: {summary}"""
+
+    code = "invalid-answer"
+
+
 class PayloadTooLarge(KeystrokeError):
     """The {what} has {size} bytes as JSON; at most {limit} are kept. Store large data elsewhere and pass a reference."""
 
@@ -166,6 +172,48 @@ class RunEnded(KeystrokeError):
     code = "run-ended"
 
 
+class StepNotFound(KeystrokeError):
+    """The run {run_id} has no step {step} on record. {hint}"""
+
+    code = "step-not-found"
+
+
+class NoFailedStep(KeystrokeError):
+    """No step of the run {run_id} has failed. {hint}"""
+
+    code = "no-failed-step"
+
+
+class InputNotRecorded(KeystrokeError):
+    """The input of the run {run_id} is no longer on record: replay it with an input."""
+
+    code = "input-not-recorded"
+
+
+class HookNotFound(KeystrokeError):
+    """There is no hook {hook}."""
+
+    code = "hook-not-found"
+
+
+class HookAnswered(KeystrokeError):
+    """The hook {hook} has been answered already; the first answer counts."""
+
+    code = "hook-answered"
+
+
+class HookExpired(KeystrokeError):
+    """The time to answer the hook {hook} is over."""
+
+    code = "hook-expired"
+
+
+class HookEnded(KeystrokeError):
+    """The run that asked for the hook {hook} has ended; no answer is needed any more."""
+
+    code = "hook-ended"
+
+
 class IdempotencyConflict(KeystrokeError):
     """The idempotency key {key} was used for run {run_id} with another input, tags, priority or run_at."""
 
@@ -182,6 +230,18 @@ class Nondeterminism(KeystrokeError):
     """{mismatch}"""
 
     code = "nondeterminism"
+
+
+class RunTimedOut(KeystrokeError):
+    """The run worked for {worked} s, all attempts together; its timeout is {timeout} s."""
+
+    code = "run-timed-out"
+
+
+class BudgetExceeded(KeystrokeError):
+    """The run has cost {cost}, more than its budget of {budget}."""
+
+    code = "budget-exceeded"
 
 
 class SuspensionSwallowed(KeystrokeError):

@@ -7,11 +7,13 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from keystroke.domain.outcome import Canceled, Completed, Failed, HandedBack, Outcome
+from keystroke.domain.states import Reason
 from keystroke.domain.step import StepStatus
 from keystroke.execution.gate import InterruptGate, Interruption
 from support.attempts import MakeRig, Rig
@@ -47,6 +49,20 @@ WAITING = """
             wait()
         except RunCanceled:
             return "went on"
+
+    @action
+    def wait_for(item: int) -> None:
+        CALLS.append("wait")
+        if item == 0:
+            reached("wait")
+        time.sleep(0.5)
+
+    @workflow("mapped")
+    def mapped(ctx: Context) -> None:
+        try:
+            ctx.map(wait_for, range(4), concurrency=2)
+        finally:
+            clean()
 
     @workflow("busy")
     def busy() -> None:
@@ -141,6 +157,59 @@ def test_a_drained_run_is_handed_back_without_clean_up_steps(
     assert "clean" not in rig.calls
 
 
+@pytest.mark.parametrize("workflow", ["waiting", "busy", "waiting-async", "mapped"])
+def test_a_run_out_of_time_fails_without_clean_up_steps(
+    make_rig: MakeRig, interrupt: Interrupt, workflow: str
+) -> None:
+    rig = make_rig(WAITING)
+    outcome = interrupt(rig, workflow, Interruption.TIMEOUT)
+    assert isinstance(outcome, Failed)
+    assert (outcome.reason, outcome.counts, outcome.failure.retryable) == (Reason.TIMEOUT, False, False)
+    begun = {"busy": [], "mapped": ["wait", "wait"]}
+    assert rig.calls == begun.get(workflow, ["wait"]), "no clean-up, and no further item of a map"
+
+
+BOUNDED = """
+    @action
+    def work(seconds: float) -> None:
+        CALLS.append("work")
+        time.sleep(seconds)
+
+    @workflow("bounded", timeout="300ms", max_attempts=3)
+    def bounded(ctx: Context) -> None:
+        try:
+            work(0.2)
+            if ctx.attempt == 1:
+                raise ConnectionError("away")
+            work(0.2)
+            work(0.2)
+        finally:
+            CALLS.append("finally")
+"""
+
+
+def test_the_attempts_of_a_run_share_its_time(make_rig: MakeRig) -> None:
+    rig = make_rig(BOUNDED)
+    run = rig.run_through("bounded")
+    assert (run.status, run.status_reason, run.attempt, run.failures) == ("failed", Reason.TIMEOUT, 2, 2)
+    assert run.error is not None
+    assert run.error["type"] == "RunTimedOut"
+    assert "its timeout is 0.3 s" in run.error["message"]
+    # The third call found the time over; the second attempt had what the first one left.
+    assert rig.calls == ["work", "finally", "work", "finally"]
+    assert run.active_ms >= 300
+
+
+def test_an_attempt_without_any_time_left_executes_nothing(make_rig: MakeRig) -> None:
+    rig = make_rig(BOUNDED)
+    run_id = rig.start("bounded")
+    lease = rig.claim()
+    assert lease.timeout is not None
+    rig.attempt(replace(lease, active=lease.timeout))
+    assert rig.run(run_id).status_reason is Reason.TIMEOUT
+    assert rig.calls == []
+
+
 def test_what_was_asked_for_before_user_code_ran_is_raised_at_its_entrance(make_rig: MakeRig) -> None:
     rig = make_rig(WAITING)
     for workflow in ("waiting", "waiting-async"):
@@ -152,8 +221,6 @@ def test_what_was_asked_for_before_user_code_ran_is_raised_at_its_entrance(make_
 
 
 def test_a_run_whose_cancel_is_on_record_is_not_executed(make_rig: MakeRig) -> None:
-    from dataclasses import replace
-
     rig = make_rig(WAITING)
     rig.start("waiting")
     assert rig.attempt(replace(rig.claim(), cancel_requested=True)) == Canceled()

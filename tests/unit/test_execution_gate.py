@@ -14,7 +14,8 @@ from keystroke.domain.outcome import Failed, HandedBack
 from keystroke.domain.states import Reason
 from keystroke.errors import LeaseLost
 from keystroke.execution.boundary import Boundary, TryTimedOut
-from keystroke.execution.gate import Drained, InterruptGate, Interruption, QuietGate
+from keystroke.execution.gate import Drained, InterruptGate, Interruption, QuietGate, TimeIsUp
+from keystroke.execution.time_limit import TimeLimit
 from keystroke.execution.unwinding import Pause, Unwind, Unwinding, is_unwinding
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -43,6 +44,52 @@ def test_user_code_is_interrupted_at_once() -> None:
     assert gate.interruption is Interruption.CANCEL
     with pytest.raises(RunCanceled):
         gate.enter_user_code()
+
+
+def test_a_cancel_outranks_a_timeout_and_a_timeout_outranks_a_drain() -> None:
+    gate = InterruptGate()
+    asked: list[Interruption | None] = []
+    for interruption in (
+        Interruption.DRAIN,
+        Interruption.TIMEOUT,
+        Interruption.DRAIN,
+        Interruption.CANCEL,
+        Interruption.TIMEOUT,
+    ):
+        gate.interrupt(interruption)
+        asked.append(gate.interruption)
+    assert asked == [
+        Interruption.DRAIN,
+        Interruption.TIMEOUT,
+        Interruption.TIMEOUT,
+        Interruption.CANCEL,
+        Interruption.CANCEL,
+    ]
+
+
+def test_a_run_out_of_time_is_left_at_once_and_at_every_durable_call() -> None:
+    gate = InterruptGate()
+    unwind = Unwind(gate, TimeLimit(timedelta(seconds=2), timedelta(seconds=1.5), lambda: 0.0))
+    unwind.check()
+    gate.enter_user_code()
+    with pytest.raises(TimeIsUp):
+        gate.interrupt(Interruption.TIMEOUT)
+    with pytest.raises(Unwinding):
+        unwind.check()
+    assert isinstance(unwind.cause, Failed)
+    assert (
+        unwind.cause.failure.message == "The run worked for 1.5 s, all attempts together; its timeout is 2 s."
+    )
+
+
+def test_a_call_looks_at_the_clock_where_nobody_interrupts() -> None:
+    clock = iter([0.0, 0.4, 0.6, 0.6])
+    unwind = Unwind(QuietGate(), TimeLimit(timedelta(seconds=2), timedelta(seconds=1.5), lambda: next(clock)))
+    unwind.check()
+    with pytest.raises(Unwinding):
+        unwind.check()
+    assert isinstance(unwind.cause, Failed)
+    assert (unwind.cause.reason, unwind.cause.counts) == (Reason.TIMEOUT, False)
 
 
 def test_a_watcher_is_told_instead() -> None:

@@ -45,11 +45,11 @@ class Interrupter:
     def interrupt(self, attempt: Attempt, reason: Interruption, grace: float) -> bool:
         """Interrupt the attempt; its processes are killed when it still goes on after `grace` seconds.
 
-        False when it is not executed here. A cancel outranks a drain; the earlier deadline holds.
+        False when it is not executed here. The weightier of several reasons holds, and the earlier deadline.
         """
         with self._changed:
             earlier = self._pending.get(attempt)
-            if earlier is not None and earlier.reason in (reason, Interruption.CANCEL):
+            if earlier is not None and not reason.outranks(earlier.reason):
                 return True
             slot = self._slots.find(attempt)
             if slot is None:

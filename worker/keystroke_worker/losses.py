@@ -6,6 +6,7 @@ import os
 import queue
 import signal
 import threading
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from keystroke.errors import DatabaseUnavailable
@@ -28,7 +29,7 @@ class Losses:
     def __init__(self, worker: WorkerProcess) -> None:
         """Of this worker."""
         self._worker = worker
-        self._lost: queue.Queue[Attempt] = queue.Queue()
+        self._lost: queue.Queue[tuple[Attempt, timedelta]] = queue.Queue()
         self._outage = Outage.of_database()
 
     def start(self) -> None:
@@ -45,7 +46,7 @@ class Losses:
         slot = self._worker.slots[process.index]
         if slot.pid != process.pid:
             return
-        attempt = slot.attempt
+        attempt, worked = slot.attempt, slot.worked
         slot.clear()
         _kill_group(process.pid)
         if attempt is not None:
@@ -55,24 +56,26 @@ class Losses:
                     run_id=attempt.run_id,
                 )
             )  # fmt: skip
-            self.recover(attempt)
+            self.recover(attempt, worked)
 
-    def recover(self, attempt: Attempt) -> None:
-        """Have this attempt's run recovered: nobody executes it."""
-        self._lost.put(attempt)
+    def recover(self, attempt: Attempt, worked: timedelta = timedelta()) -> None:
+        """Have this attempt's run recovered: nobody executes it. `worked` is how long it went on, if that is known."""
+        self._lost.put((attempt, worked))
 
     def _recover_all(self) -> None:
         while True:
-            attempt = self._lost.get()
-            while not self._recover(attempt):
+            attempt, worked = self._lost.get()
+            while not self._recover(attempt, worked):
                 threading.Event().wait(_RETRY)
             self._lost.task_done()
 
-    def _recover(self, attempt: Attempt) -> bool:
+    def _recover(self, attempt: Attempt, worked: timedelta) -> bool:
         worker = self._worker
         with no_fork():
             try:
-                recovered = recover_attempt(worker.database, attempt.run_id, attempt.number, worker.settings)
+                recovered = recover_attempt(
+                    worker.database, attempt.run_id, attempt.number, worker.settings, worked
+                )
             except DatabaseUnavailable as error:
                 self._outage.failed(error)
                 return False

@@ -17,6 +17,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -88,9 +89,12 @@ class Slot:
         self.clear()
         self._process.write(str(pid))
 
-    def publish(self, attempt: Attempt | None) -> None:
-        """The child executes this attempt from now on, or none. Only while it holds the slot."""
-        self._attempt.write(_text_of(attempt))
+    def publish(self, attempt: Attempt | None, limit: float | None = None) -> None:
+        """The child executes this attempt from now on, for at most `limit` seconds, or none. Only while it holds the slot."""
+        clock = (
+            "" if attempt is None else f" {time.monotonic():.3f} {'' if limit is None else f'{limit:.3f}'}"
+        )
+        self._attempt.write(_text_of(attempt) + clock)
 
     def set_working(self, working: bool) -> None:
         """Whether the child looks for runs or executes one; else it waits to be woken."""
@@ -148,6 +152,20 @@ class Slot:
         """What the child executes."""
         text = self._attempt.read()
         return _attempt_of(text) if text else None
+
+    @property
+    def worked(self) -> timedelta:
+        """How long the child has been at its attempt; zero without one."""
+        words = self._attempt.read().split(" ")
+        return timedelta(seconds=time.monotonic() - float(words[2])) if len(words) > 1 else timedelta()
+
+    @property
+    def overdue(self) -> Attempt | None:
+        """What the child executes, if its time is over."""
+        words = self._attempt.read().split(" ")
+        if len(words) == 1 or not words[3] or time.monotonic() < float(words[2]) + float(words[3]):
+            return None
+        return Attempt(words[0], int(words[1]))
 
     @property
     def working(self) -> bool:
@@ -232,5 +250,5 @@ def _text_of(attempt: Attempt | None) -> str:
 
 
 def _attempt_of(text: str) -> Attempt:
-    run_id, _, number = text.partition(" ")
+    run_id, number, *_ = text.split(" ")
     return Attempt(run_id, int(number))

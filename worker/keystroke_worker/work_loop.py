@@ -89,8 +89,12 @@ class WorkLoop:
 
     def _take(self, lease: Lease | None) -> None:
         """Note in the slot what is executed from now on, and have a sibling look for what else waits."""
-        self._slot.publish(Attempt(lease.run_id, lease.attempt) if lease is not None else None)
-        if lease is not None and lease.more:
+        if lease is None:
+            self._slot.publish(None)
+            return
+        left = None if lease.timeout is None else (lease.timeout - lease.active).total_seconds()
+        self._slot.publish(Attempt(lease.run_id, lease.attempt), left)
+        if lease.more:
             self._wakeups.wake(lease.project_id, lease.queue)
 
     def _execute(self, lease: Lease) -> Lease | None:

@@ -13,6 +13,7 @@ from keystroke.operations.publish_deployment import Published
 from keystroke.settings import Settings
 from keystroke.telemetry import announce
 from keystroke.telemetry.events import WorkerRegistered
+from keystroke_worker.deadlines import Deadlines
 from keystroke_worker.drain import Drain
 from keystroke_worker.health import make_health
 from keystroke_worker.heartbeat import HeartbeatThread
@@ -47,6 +48,7 @@ class WorkerProcess:
         self.losses = Losses(self)
         self.interrupter = Interrupter(self.slots)
         self.heartbeat = HeartbeatThread(self)
+        self._deadlines = Deadlines(self)
         self._lookout = Lookout(self)
         self._drain = Drain(self)
         self._watchdog = Watchdog(self)
@@ -70,6 +72,7 @@ class WorkerProcess:
         """Once the children are there."""
         self.losses.start()
         self.interrupter.start()
+        self._deadlines.start()
         self.heartbeat.start()
         self._listener.start()
         self._lookout.start(celery_worker.pool)

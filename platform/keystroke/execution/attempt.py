@@ -32,6 +32,7 @@ from keystroke.execution.run_facts import RunFacts
 from keystroke.execution.running_steps import RunningSteps
 from keystroke.execution.spans import AttemptTrace
 from keystroke.execution.steps import StepDoors
+from keystroke.execution.time_limit import TimeLimit
 from keystroke.execution.trace_buffer import TraceBuffer
 from keystroke.execution.unwinding import Unwind, Unwinding
 from keystroke.execution.user_code import run_to_end
@@ -65,7 +66,7 @@ def run_attempt(
     """
     began = time.monotonic()
     world = world or World(settings)
-    unwind = Unwind(gate)
+    unwind = Unwind(gate, TimeLimit(lease.timeout, lease.active, world.monotonic))
     ledger = world.ledger(database, lease, settings, gate, unwind)
     outcome = Attempt(project, lease, gate, settings, box, world, unwind, ledger).outcome()
     return AttemptResult(outcome, timedelta(seconds=time.monotonic() - began))
@@ -101,6 +102,8 @@ class Attempt:
         """The story: what ends it early leaves by a return, what runs leaves by `_end`."""
         if self._lease.cancel_requested:
             return Canceled()
+        if self._unwind.limit.is_over:
+            return self._unwind.limit.failure()
         workflow = self._project.workflows.get(self._lease.workflow)
         if workflow is None:
             return self._fail(WorkflowGone(workflow=self._lease.workflow), Reason.USER_ERROR)

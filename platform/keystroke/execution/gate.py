@@ -22,7 +22,17 @@ class Interruption(StrEnum):
     """Why user code is interrupted."""
 
     CANCEL = "cancel"
+    TIMEOUT = "timeout"
     DRAIN = "drain"
+
+    def outranks(self, other: Interruption | None) -> bool:
+        """Whether this one holds although that one was asked for: a cancel before a timeout, a timeout before a drain."""
+        ranks = list(Interruption)
+        return other is None or ranks.index(self) < ranks.index(other)
+
+
+class TimeIsUp(BaseException):
+    """The run has worked for as long as it may: leaves the user's code, and the run ends."""
 
 
 class Drained(BaseException):
@@ -34,7 +44,7 @@ class Gate(Protocol):
 
     @property
     def interruption(self) -> Interruption | None:
-        """The interruption that was asked for, raised already or not; a cancel outranks a drain."""
+        """The interruption that was asked for, raised already or not; of several the weightiest."""
 
     def enter_user_code(self) -> None:
         """From here on an interruption may be raised; a pending one is raised now."""
@@ -58,7 +68,7 @@ class InterruptGate:
 
     def interrupt(self, interruption: Interruption) -> None:
         """Ask for an interruption, each at most once: raised here if user code runs, else at the next entrance."""
-        if self.interruption in (interruption, Interruption.CANCEL):
+        if not interruption.outranks(self.interruption):
             return
         self.interruption = self._pending = interruption
         if self._watcher is not None:
@@ -86,6 +96,8 @@ class InterruptGate:
         pending, self._pending = self._pending, None
         if pending is Interruption.CANCEL:
             raise RunCanceled
+        if pending is Interruption.TIMEOUT:
+            raise TimeIsUp
         if pending is Interruption.DRAIN:
             raise Drained
 

@@ -6,15 +6,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NoReturn
 
 from keystroke.domain.outcome import Failed, HandedBack
 from keystroke.domain.states import Reason
 from keystroke.errors import DatabaseUnavailable, LeaseLost
-from keystroke.execution.gate import Drained, Gate, Interruption
+from keystroke.execution.gate import Drained, Gate, Interruption, TimeIsUp
+from keystroke.execution.time_limit import TimeLimit
 
 
 class Unwinding(BaseException):
@@ -49,13 +51,15 @@ _RANKS = (Pause, HandedBack, Failed, DatabaseUnavailable, LeaseLost)
 class Unwind:
     """Why the user's code is being left, once it is; shared by all branches of an attempt."""
 
-    def __init__(self, gate: Gate) -> None:
-        """Nobody leaves yet."""
+    def __init__(self, gate: Gate, limit: TimeLimit | None = None) -> None:
+        """Nobody leaves yet. Without a limit the run has all the time in the world."""
+        self.limit = limit or TimeLimit(None, timedelta(), time.monotonic)
         self.cause: Cause | None = None
         #: The exception raised last: its traceback ends where it was caught.
         self.last: Unwinding | None = None
         self._gate = gate
         self._lock = threading.Lock()
+        self._watcher: Callable[[], None] | None = None
 
     def leave(self, cause: Cause) -> NoReturn:
         """Leave user code for this cause, or for a weightier one that is there already."""
@@ -67,16 +71,39 @@ class Unwind:
         with self._lock:
             self.cause = _weightier(self.cause, cause)
 
+    def suspend(self, pauses: Iterable[Pause]) -> None:
+        """All branches wait: have user code left where it is awaited, or by the next durable call."""
+        for pause in pauses:
+            self.note(pause)
+        if self._watcher is not None:
+            self._watcher()
+
+    def watch(self, watcher: Callable[[], None] | None) -> None:
+        """Tell `watcher` when the run is to be suspended: asynchronous code is left at its root."""
+        self._watcher = watcher
+
+    def raised(self) -> Unwinding:
+        """What is raised in user code to leave it."""
+        self.last = Unwinding()
+        return self.last
+
     def check(self) -> None:
         """The beginning of every durable call: raise again while user code is being left."""
-        if self.cause is None and self._gate.interruption is Interruption.DRAIN:
-            self.note(HandedBack())
+        if self.cause is None:
+            self._look_at_the_gate()
         if self.cause is not None:
             self._raise()
 
+    def _look_at_the_gate(self) -> None:
+        asked = self._gate.interruption
+        # Where nobody interrupts, or in a thread that cannot be, a call looks at the clock itself.
+        if asked is Interruption.TIMEOUT or (asked is not Interruption.CANCEL and self.limit.is_over):
+            self.note(self.limit.failure())
+        elif asked is Interruption.DRAIN:
+            self.note(HandedBack())
+
     def _raise(self) -> NoReturn:
-        self.last = Unwinding()
-        raise self.last
+        raise self.raised()
 
 
 def _weightier(standing: Cause | None, new: Cause) -> Cause:
@@ -89,7 +116,7 @@ def _weightier(standing: Cause | None, new: Cause) -> Cause:
 
 def is_unwinding(error: BaseException) -> bool:
     """Whether user code was left by Unwinding, perhaps inside of a group, or by what its clean-up raised meanwhile."""
-    return any(isinstance(each, Unwinding | Drained) for each in _family(error))
+    return any(isinstance(each, Unwinding | Drained | TimeIsUp) for each in _family(error))
 
 
 def _family(error: BaseException) -> Iterator[BaseException]:

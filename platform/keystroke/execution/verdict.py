@@ -58,6 +58,8 @@ def left_early(
         return Canceled()
     if isinstance(cause, Failed):
         return cause
+    if gate.interruption is Interruption.TIMEOUT:
+        return unwind.limit.failure()
     if isinstance(cause, HandedBack) or gate.interruption is Interruption.DRAIN:
         return HandedBack()
     if cause is None:

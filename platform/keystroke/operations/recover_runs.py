@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
 
 from keystroke.domain import states
 from keystroke.domain.actor import SYSTEM
+from keystroke.domain.bounds import out_of_time
 from keystroke.domain.failure import Failure
 from keystroke.domain.payload import encode_payload
 from keystroke.domain.states import Reason, Status
@@ -14,6 +17,8 @@ from keystroke.operations.moving import move_run
 from keystroke.settings import Settings
 from keystroke.store import Database, Tx, cancels, fleet, runs
 from keystroke.store.runs import Changes, Moved
+
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +30,19 @@ class Recovered:
     queues: tuple[tuple[str, str], ...]
 
 
-def recover_attempt(database: Database, run_id: str, attempt: int, settings: Settings) -> Recovered | None:
-    """Take a run from an attempt that died; None when the attempt no longer had it."""
+def recover_attempt(
+    database: Database,
+    run_id: str,
+    attempt: int,
+    settings: Settings,
+    worked: timedelta = timedelta(),
+) -> Recovered | None:
+    """Take a run from an attempt that died; None when the attempt no longer had it.
+
+    `worked` is how long the attempt went on, where that is known: a run whose time is over by it ends.
+    """
     with database.transaction() as tx:
-        return _recover(tx, run_id, attempt, settings)
+        return _recover(tx, run_id, attempt, settings, worked)
 
 
 def recover_dead_workers(database: Database, settings: Settings) -> list[Recovered]:
@@ -44,18 +58,21 @@ def recover_dead_workers(database: Database, settings: Settings) -> list[Recover
     return [each for each in recovered if each is not None]
 
 
-def _recover(tx: Tx, run_id: str, attempt: int, settings: Settings) -> Recovered | None:
-    """Whoever asked to cancel is served first, then the budget decides."""
+def _recover(tx: Tx, run_id: str, attempt: int, settings: Settings, worked: timedelta) -> Recovered | None:
+    """Whoever asked to cancel is served first, then the run's time and the budget of recoveries decide."""
     held = runs.lock(tx, run_id, attempt)
     if held is None:
         return None
-    lost = replace(default_retention(settings), recoveries=1)
+    kept = replace(default_retention(settings), active_us=worked // _MICROSECOND)
+    lost = replace(kept, recoveries=1)
     if held.cancel_requested:
         canceling = cancels.canceling_of(tx, run_id)
         moved = move_run(
             tx, states.CANCEL, run_id, actor=canceling.actor, attempt=attempt, reason=canceling.reason,
-            changes=default_retention(settings),
+            changes=kept,
         )  # fmt: skip
+    elif held.timeout is not None and held.active + worked >= held.timeout:
+        moved = _time_out(tx, run_id, attempt, held.active + worked, held.timeout, kept)
     elif held.recoveries < settings.recovery_budget:
         moved = move_run(
             tx, states.RECOVER, run_id, actor=SYSTEM, attempt=attempt, reason=Reason.WORKER_LOST, changes=lost
@@ -68,6 +85,17 @@ def _recover(tx: Tx, run_id: str, attempt: int, settings: Settings) -> Recovered
 def _recovered(moved: Moved) -> Recovered:
     own = ((moved.project_id, moved.queue),) if moved.status is Status.QUEUED else ()
     return Recovered(moved.run_id, moved.status, (*own, *moved.woken))
+
+
+def _time_out(
+    tx: Tx, run_id: str, attempt: int, worked: timedelta, timeout: timedelta, kept: Changes
+) -> Moved | None:
+    """It was killed since it did not let go when its time was over: another attempt would begin anew."""
+    error = out_of_time(worked, timeout).as_json()
+    changes = replace(kept, error=error, error_text=encode_payload(error, what="error"))
+    return move_run(
+        tx, states.FAIL, run_id, actor=SYSTEM, attempt=attempt, reason=Reason.TIMEOUT, changes=changes
+    )
 
 
 def _give_up(tx: Tx, run_id: str, attempt: int, losses: int, lost: Changes) -> Moved | None:

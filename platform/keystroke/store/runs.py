@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Any, Final
@@ -54,7 +54,7 @@ insert into run_payloads (run_id, name, body)
 select id, :payload_name, :payload from {moved} where cast(:payload as text) is not null
 """
 _LOCK: Final = Sql("""
-select recoveries, cancel_requested_at from runs
+select recoveries, cancel_requested_at, active_us, timeout_us from runs
 where id = :run_id and attempt = :attempt and status = 'running' {for_update}
 """)
 _HAS_MOVED: Final = Sql("""
@@ -117,10 +117,12 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A running run that the transaction has locked."""
+    """A running run that the transaction has locked. `active` is what its earlier attempts worked, `timeout` what it may."""
 
     recoveries: int
     cancel_requested: bool
+    active: timedelta
+    timeout: timedelta | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +221,12 @@ def _actor_columns(actor: Actor) -> dict[str, str]:
 def lock(tx: Tx, run_id: str, attempt: int) -> Held | None:
     """Lock the row of a running run; None when the attempt no longer has it."""
     row = tx.row(_LOCK, {"run_id": run_id, "attempt": attempt})
-    return None if row is None else Held(row.recoveries, row.cancel_requested_at is not None)
+    if row is None:
+        return None
+    timeout = None if row.timeout_us is None else timedelta(microseconds=row.timeout_us)
+    return Held(
+        row.recoveries, row.cancel_requested_at is not None, timedelta(microseconds=row.active_us), timeout
+    )
 
 
 def status_after(tx: Tx, run_id: str, attempt: int, transitions: Sequence[Transition]) -> Status | None:
