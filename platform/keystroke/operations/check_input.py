@@ -1,9 +1,9 @@
-"""Check an input against the published JSON Schema, formats asserted, and seal the secrets that the schema names."""
+"""Check an input, or the answer to a hook, against its JSON Schema, formats asserted; seal the secrets that the schema names."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from email_validator import EmailNotValidError, validate_email
@@ -11,11 +11,12 @@ from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError, best_match
 
 from keystroke.box import Box
+from keystroke.domain.editing import leaves
 from keystroke.domain.label import LONGEST_TAG, LONGEST_TAG_KEY, check_label
 from keystroke.domain.manifest import WorkflowManifest
 from keystroke.domain.payload import check_depth
 from keystroke.domain.secrets import SEALED, is_sealed, sealed
-from keystroke.errors import InvalidInput, PathError
+from keystroke.errors import InvalidAnswer, InvalidInput, PathError
 
 _MOST_ERRORS: Final = 20
 _ASSERTED: Final = ("email", "uuid", "date-time", "date", "time", "uri", "ipv4", "ipv6")
@@ -33,12 +34,18 @@ def _is_email(value: object) -> bool:
     return True
 
 
-def check_input(workflow: WorkflowManifest, deployment_id: str, value: Any) -> None:
-    """Raise InvalidInput, with the path of everything wrong, unless the value fits the workflow's input schema."""
+def check_input(
+    workflow: WorkflowManifest, deployment_id: str, value: Any, hidden: Collection[Any] = ()
+) -> None:
+    """Raise InvalidInput, with the path of everything wrong, unless the value fits the workflow's input schema.
+
+    What is wrong is said without the texts and numbers in `hidden`, which the caller did not give and may not see.
+    """
     check_depth(value, what="input")
     validator = _validator(deployment_id, workflow)
     errors = [
-        _explain(error) for _, error in zip(range(_MOST_ERRORS), validator.iter_errors(value), strict=False)
+        _explain(error, hidden)
+        for _, error in zip(range(_MOST_ERRORS), validator.iter_errors(value), strict=False)
     ]
     if errors:
         raise InvalidInput(what=f"workflow {workflow.slug}", errors=errors)
@@ -75,6 +82,22 @@ def seal_secrets(workflow: WorkflowManifest, value: Any, box: Box | None) -> Any
     return _sealed(workflow.input_schema, workflow.input_schema, value, box)
 
 
+def check_answer(hook: str, schema: dict[str, Any], value: Any) -> None:
+    """Raise InvalidAnswer, with the path of everything wrong, unless the value fits the schema of that hook."""
+    check_depth(value, what="answer")
+    found = Draft202012Validator(schema, format_checker=_formats).iter_errors(value)
+    errors = [_explain(error, ()) for _, error in zip(range(_MOST_ERRORS), found, strict=False)]
+    if errors:
+        raise InvalidAnswer(what=f"hook {hook}", errors=errors)
+
+
+def seal_answer(hook: str, schema: dict[str, Any], value: Any, text: str, box: Box) -> Any:
+    """The answer, whose canonical text is given, with each secret encrypted. InvalidAnswer where it holds what is reserved."""
+    if f'"{SEALED}":' in text:
+        raise InvalidAnswer(what=f"hook {hook}", errors=[PathError("$", f"the key {SEALED} is reserved")])
+    return _sealed(schema, schema, value, box) if "writeOnly" in str(schema) else value
+
+
 def _validator(deployment_id: str, workflow: WorkflowManifest) -> Draft202012Validator:
     """Compiled once per deployment and workflow: a published schema never changes."""
     key = (deployment_id, workflow.slug)
@@ -85,9 +108,11 @@ def _validator(deployment_id: str, workflow: WorkflowManifest) -> Draft202012Val
     return _compiled[key]
 
 
-def _explain(error: ValidationError) -> PathError:
+def _explain(error: ValidationError, hidden: Collection[Any]) -> PathError:
     """The deepest cause of an error, where a choice between schemas failed."""
     cause = best_match([error]) or error
+    if hidden and any(leaf in hidden for leaf in leaves(cause.instance)):
+        return PathError(cause.json_path, f"does not fit the schema's {cause.validator}")
     message = cause.message
     if cause.instance is None or isinstance(cause.instance, bool):
         # The library says `None` and `True`, which nobody can have sent.
