@@ -21,6 +21,8 @@ class Actor:
 
 #: The person at a machine that has no API keys yet.
 LOCAL_OWNER = Actor("user", "local", "local owner")
+#: Whoever answers a hook by its link: the link is all that is known of him.
+LINK_HOLDER = Actor("user", "hook-link", "holder of the link")
 #: The platform itself: recovery, retention, waking.
 SYSTEM = Actor("system", "keystroke", "Keystroke")
 
