@@ -112,7 +112,7 @@ def test_from_a_step_it_begins_with_copies_of_those_before(stage: Stage) -> None
             assert copied[identity] == replace(step, copied_from=source)
     run = stage.run(run_id)
     assert run.trigger.label == "Replay · from c#0"
-    assert (run.usage, run.total_cost, run.step_count) == ((), 0, 2)
+    assert (len(run.usage), run.total_cost, run.step_count) == (0, Decimal(0), 2)
     seeds = [_column(stage, each, "seed") for each in (source, run_id, replay(stage, source).run_id)]
     assert seeds[0] == seeds[1] != seeds[2]
     with stage.database.read() as tx:
