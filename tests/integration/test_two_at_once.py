@@ -20,12 +20,13 @@ from keystroke.domain.states import Reason, Status
 from keystroke.domain.step import Step, StepKind, StepStatus
 from keystroke.errors import IdempotencyConflict, LeaseLost
 from keystroke.operations.cancel_run import cancel_run
+from keystroke.operations.claiming import claim_next
 from keystroke.operations.read_journal import read_journal
 from keystroke.operations.record_step import record_step
 from keystroke.operations.recover_runs import recover_attempt
 from keystroke.operations.start_run import StartedRun
 from keystroke.operations.wake_due import wake_due
-from keystroke.store import cancels, claims, history, idempotency, runs, steps
+from keystroke.store import cancels, history, idempotency, runs, steps
 from keystroke.store.sql import Sql
 from support.blocking import blocked
 from support.starts import Stage
@@ -88,7 +89,7 @@ def test_a_cancel_that_comes_while_the_run_is_claimed_reaches_the_attempt(
 ) -> None:
     started = stage.start()
     with stage.database.transaction() as tx:
-        lease = claims.claim(tx, stage.claimant)
+        lease = claim_next(tx, stage.claimant).lease
         assert lease is not None
         asked = blocked(
             stage.database,
@@ -105,7 +106,7 @@ def test_a_claim_passes_over_what_somebody_else_holds(stage: Stage, second: Thre
         claimed = [stage.claim(), stage.claim()]
     else:
         with stage.database.transaction() as tx:
-            held = claims.claim(tx, stage.claimant)
+            held = claim_next(tx, stage.claimant).lease
             claimed = [held, second.submit(stage.claim).result(timeout=10)]
     assert [lease and lease.run_id for lease in claimed] == [first.run_id, other.run_id]
 

@@ -109,7 +109,7 @@ class WorkLoop:
         except BaseException as error:
             self._break_down(lease, error)
             raise
-        return finished.next
+        return self._claim() if finished.next is None and finished.again else finished.next
 
     def _attempt(self, lease: Lease) -> AttemptResult:
         gate = self._interrupts.begin(lease)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
@@ -15,9 +16,10 @@ from keystroke.domain.outcome import Canceled, Completed, Failed, HandedBack, Ou
 from keystroke.domain.payload import encode_payload
 from keystroke.domain.retry import Backoff
 from keystroke.domain.states import Reason, Status, Transition
+from keystroke.operations.claiming import Claimed, claim_next
 from keystroke.operations.moving import move_run
 from keystroke.settings import Settings
-from keystroke.store import Database, Tx, cancels, claims, runs, waits
+from keystroke.store import Database, Tx, cancels, runs, waits
 from keystroke.store.runs import Changes, Moved
 
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -28,13 +30,15 @@ class Finished:
     """How the attempt ended by the record. `won` False: it had lost the run before, and changed nothing.
 
     An attempt that has recorded its end already, without having been told so, has won. `woken` names the queues, as (project
-    id, queue), in which other runs may go on because of this end.
+    id, queue), in which other runs may go on because of this end. `again`: the claim that went along passed over a run whose
+    limit somebody else was looking at; claim again.
     """
 
     won: bool
     status: Status | None
     next: Lease | None
     woken: tuple[tuple[str, str], ...] = ()
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +63,29 @@ def finish_attempt(
     active: timedelta,
     settings: Settings,
     claimant: Claimant | None,
+    jitter: Callable[[], float] = random.random,
 ) -> Finished:
     """Record the outcome; with a claimant, claim its next run in the same transaction.
 
     A run that somebody asked to cancel ends `canceled`, whatever its code came to. The claim never costs the finish:
     should the two fail together, the finish is tried again alone by the caller (`claimant` None).
     """
-    ending = _ending(lease, outcome, active, settings)
+    ending = _ending(lease, outcome, active, settings, jitter)
     crash_point("attempt-ending")
     with database.transaction() as tx:
         moved = _end(tx, lease, ending)
         status = moved.status if moved else _recorded_before(tx, lease, ending)
-        following = claims.claim(tx, claimant) if claimant is not None else None
+        claimed = Claimed(None) if claimant is None else claim_next(tx, claimant)
     crash_point("attempt-ended")
-    return Finished(status is not None, status, following, moved.woken if moved else ())
+    woken = _left_to_wake(moved, claimed) if moved else ()
+    return Finished(status is not None, status, claimed.lease, woken, claimed.again)
+
+
+def _left_to_wake(moved: Moved, claimed: Claimed) -> tuple[tuple[str, str], ...]:
+    """The queues to wake; not for the run that was unparked last, if it is the very one that was claimed."""
+    if claimed.lease is None or claimed.lease.run_id != moved.unparked:
+        return moved.woken
+    return moved.woken[:-1]
 
 
 def _recorded_before(tx: Tx, lease: Lease, ending: _Ending) -> Status | None:
@@ -122,14 +135,16 @@ def _unless_over(tx: Tx, lease: Lease, ending: _Ending, suspended: Suspended) ->
     return ending
 
 
-def _ending(lease: Lease, outcome: Outcome, active: timedelta, settings: Settings) -> _Ending:
+def _ending(
+    lease: Lease, outcome: Outcome, active: timedelta, settings: Settings, jitter: Callable[[], float]
+) -> _Ending:
     changes = replace(default_retention(settings), active_us=active // _MICROSECOND)
     match outcome:
         case Completed(output=output):
             text = encode_payload(output, what="output", limit=settings.payload_limit)
             return _Ending(states.COMPLETE, None, replace(changes, output=text))
         case Failed():
-            return _failing(lease, outcome, changes)
+            return _failing(lease, outcome, changes, jitter)
         case Suspended(reason=reason, delay=delay):
             rest = None if delay is None else max(delay // _MICROSECOND, 0)
             transition = states.AWAIT_HOOK if outcome.hooks else states.SLEEP
@@ -140,12 +155,12 @@ def _ending(lease: Lease, outcome: Outcome, active: timedelta, settings: Setting
             return _Ending(states.CANCEL, Reason.CANCELED_BY_USER, changes)
 
 
-def _failing(lease: Lease, outcome: Failed, changes: Changes) -> _Ending:
+def _failing(lease: Lease, outcome: Failed, changes: Changes, jitter: Callable[[], float]) -> _Ending:
     """Another attempt after a pause while `max_attempts` allows it, else the end."""
     changes = replace(changes, failures=1)
     failures = lease.failures + 1
     if outcome.counts and failures < lease.max_attempts:
-        pause = Backoff(**(lease.retry or {})).pause(failures, random.random())  # noqa: S311 - jitter is no secret
+        pause = Backoff(**(lease.retry or {})).pause(failures, jitter())
         return _Ending(states.SLEEP, Reason.RETRY_BACKOFF, replace(changes, delay_us=pause // _MICROSECOND))
     error = replace(outcome.failure, reason=outcome.reason).as_json()
     text = encode_payload(error, what="error")

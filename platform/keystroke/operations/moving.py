@@ -10,8 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from keystroke.domain.actor import SYSTEM
-from keystroke.domain.states import CHILDREN_ENDED, Transition
-from keystroke.store import Tx, runs, waits
+from keystroke.domain.states import CANCEL_AT_REST, CHILDREN_ENDED, Status, Transition
+from keystroke.store import Tx, limits, rates, runs, waits
+from keystroke.store.limits import CONCURRENCY
 from keystroke.store.runs import Moved
 
 
@@ -27,7 +28,26 @@ def move_run(tx: Tx, transition: Transition, run_id: str, **how: Any) -> Moved |
     if moved.status.terminal:
         for waiting in _may_wait(tx, moved):
             woken += _tell(tx, waiting, run_id)
-    return replace(moved, woken=woken)
+    return _free_place(tx, transition, replace(moved, woken=woken))
+
+
+def _free_place(tx: Tx, transition: Transition, moved: Moved) -> Moved:
+    """Let the best run that is parked on the key have the place of one that ran, or was on its way to run.
+
+    Comes last: who holds a key's lock waits for no row (`store.limits`).
+    """
+    at_rest = transition is CANCEL_AT_REST
+    if at_rest and moved.rate_key is not None and moved.attempt == 0:
+        rates.hurry(tx, moved.project_id, moved.rate_key)
+    if moved.concurrency_key is None or not (at_rest or Status.RUNNING in transition.sources):
+        return moved
+    limits.lock(tx, moved.project_id, CONCURRENCY + moved.concurrency_key)
+    unparked = limits.unpark(tx, moved.project_id, moved.concurrency_key)
+    if unparked is None:
+        return moved
+    return replace(
+        moved, unparked=unparked.run_id, woken=(*moved.woken, (unparked.project_id, unparked.queue))
+    )
 
 
 def _may_wait(tx: Tx, moved: Moved) -> list[str]:

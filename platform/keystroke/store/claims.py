@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ from keystroke.domain.payload import decode_payload
 from keystroke.domain.states import CLAIM
 from keystroke.domain.usage import from_nano
 from keystroke.store.database import Tx
+from keystroke.store.limits import RUNNING
+from keystroke.store.rates import Pace
 from keystroke.store.runs import TRANSITION_OF_MOVED, entry_columns
 from keystroke.store.sql import Guarded, Sql
 
@@ -23,6 +26,8 @@ from keystroke.store.sql import Guarded, Sql
 # current code has not, a worker of that takes it, to say so.
 _CLAIMABLE: Final = """
     status = 'queued' and parked_on is null and project_id = :project_id and queue {in:queues} and due_at <= {now}
+    and (concurrency_key is null or concurrency_key {not_in:keys})
+    and (rate_key is null or attempt > 0 or rate_key {not_in:rates})
     and not exists (
         select 1 from queues where queues.project_id = runs.project_id and queues.name = runs.queue
         and queues.paused_at is not null)
@@ -32,19 +37,49 @@ _CLAIMABLE: Final = """
         and (deployment_id is null or not exists (select 1 from workers where workers.deployment_id = runs.deployment_id
                         and workers.state = 'alive' and workers.queues like '%"' || runs.queue || '"%')))
 """
-_CLAIM: Final = Guarded(f"""
-update runs set status = '{CLAIM.target}', status_reason = null, attempt = attempt + 1, worker_id = :worker_id,
-    deployment_id = :deployment_id,
-    started_at = coalesce(started_at, {{now}}), updated_at = {{now}}, due_at = null,
+# Its limits beside it: a run that has begun before does not count again in its rate.
+_CANDIDATE: Final = f"""
+select id as candidate_id, concurrency_key as candidate_key, case when attempt = 0 then rate_key end as candidate_rate,
+    rate_limit as candidate_rate_limit, rate_per_us as candidate_rate_per_us
+from runs where {_CLAIMABLE} order by priority desc, queued_at limit 1 {{for_update}} {{skip_locked}}
+"""
+_TAKEN: Final = f"""
+    status_reason = null, attempt = attempt + 1, worker_id = :worker_id,
+    deployment_id = :deployment_id, started_at = coalesce(started_at, {{now}}), updated_at = {{now}}, due_at = null,
     events = events + 1
-where id = (select id from runs where {_CLAIMABLE} order by priority desc, queued_at limit 1 {{for_update}} {{skip_locked}})
-returning id, attempt, events, project_id, worker_id, workflow, queue, admitted_at, seed, trace_id, parent_span_id, trigger_type,
+"""
+_LEASED: Final = """
+    id, attempt, events, project_id, worker_id, workflow, queue, admitted_at, seed, trace_id, parent_span_id, trigger_type,
     trigger_label, trigger_value, trigger_id, fired_at, actor_type, actor_id, actor_name, tags, failures, max_attempts,
     retry, parent_run_id, root_run_id, started_at, active_us, cancel_requested_at, timeout_us, budget_nano,
     (select body from run_payloads where run_id = runs.id and name = 'input') as input,
     (select body from run_payloads where run_id = runs.id and name = 'trigger') as trigger_payload
+"""
+_ANOTHER: Final = f"exists (select 1 from runs where {_CLAIMABLE} and id <> candidate_id)"
+# The hot path, in one round trip: a run without limits is claimed at once; one that has some is locked, to be decided on.
+_LOOK: Final = Sql(f"""
+with candidate as ({_CANDIDATE}),
+moved as (
+    update runs set status = '{CLAIM.target}', {_TAKEN} from candidate where id = candidate_id and candidate_key is null and candidate_rate is null
+    returning {_LEASED}
+),
+inserted as ({TRANSITION_OF_MOVED.replace("{moved}", "moved")})
+select candidate.*, moved.*, {_ANOTHER} as more from candidate left join moved on moved.id = candidate_id
+""")
+_LOOK_ALONE: Final = Sql(_CANDIDATE)
+# Read in a statement of its own, after the one that took the key's lock: it sees what earlier holders have committed.
+_TAKE: Final = Guarded(f"""
+update runs set status = '{CLAIM.target}', {_TAKEN} where id = :run_id and status = 'queued' and parked_on is null
+and (concurrency_key is null or concurrency_limit > {RUNNING.format(project="runs.project_id", key="runs.concurrency_key")})
+returning {_LEASED}
 """, (TRANSITION_OF_MOVED,))  # fmt: skip
-_MORE: Final = Sql(f"select 1 from runs where {_CLAIMABLE} limit 1")
+# Runs of the key that this claim may just have filled count only while it has room.
+_MORE: Final = Sql(f"""
+select 1 from runs where {_CLAIMABLE}
+and (concurrency_key is null or cast(:own_key as text) is null or concurrency_key <> :own_key
+    or concurrency_limit > {RUNNING.format(project=":project_id", key=":own_key")})
+limit 1
+""")
 _ADMIT: Final = Sql("""
 update runs set admitted_at = {now}, updated_at = {now}
 where id = :run_id and attempt = :attempt and status = 'running'
@@ -69,16 +104,62 @@ on conflict (run_id, key) do update set value = excluded.value
 _DROP_TAGS: Final = Sql("delete from run_tags where run_id = :run_id and key {not_in:keys}")
 
 
-def claim(tx: Tx, claimant: Claimant) -> Lease | None:
-    """Claim the best run that the claimant may run; None where nothing waits.
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A queued run, locked, that has limits: its concurrency key, and the rate at which such runs begin."""
+
+    run_id: str
+    concurrency_key: str | None
+    pace: Pace | None
+
+    @property
+    def limited(self) -> bool:
+        """Whether anything has to be decided."""
+        return self.concurrency_key is not None or self.pace is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """The keys that this claim has looked at and leaves alone: full, or locked by somebody else."""
+
+    keys: tuple[str, ...] = ()
+    rates: tuple[str, ...] = ()
+
+    def beside(self, *, key: str | None = None, rate: str | None = None) -> Passed:
+        """These, and one more."""
+        keys = self.keys if key is None else (*self.keys, key)
+        return Passed(keys, self.rates if rate is None else (*self.rates, rate))
+
+
+def look(tx: Tx, claimant: Claimant, passed: Passed) -> Lease | Candidate | None:
+    """The best run that the claimant may run: claimed, or where it has limits locked, to be decided on; None: none waits.
 
     Never waits for a lock: a candidate that somebody else looks at is passed over.
     """
-    entry = {"reason": None, **entry_columns(CLAIM, claimant.worker_id, SYSTEM)}
-    row = tx.guarded(_CLAIM, {**_parameters(claimant), **entry})
+    if tx.backend == "sqlite":
+        row = tx.row(_LOOK_ALONE, _parameters(claimant, passed))
+        candidate = None if row is None else _candidate(row, claimant)
+        if candidate is None or candidate.limited:
+            return candidate
+        return take(tx, claimant, candidate, passed)
+    row = tx.row(_LOOK, {**_parameters(claimant, passed), **_entry(claimant)})
     if row is None:
         return None
-    return _lease(row, more=tx.row(_MORE, _parameters(claimant)) is not None)
+    return _candidate(row, claimant) if row.id is None else _lease(row, more=row.more)
+
+
+def take(tx: Tx, claimant: Claimant, candidate: Candidate, passed: Passed) -> Lease | None:
+    """Claim a candidate, under the locks of its limits; None when its concurrency key is full."""
+    names = {
+        "run_id": candidate.run_id,
+        "worker_id": claimant.worker_id,
+        "deployment_id": claimant.deployment_id,
+    }
+    row = tx.guarded(_TAKE, {**names, **_entry(claimant)})
+    if row is None:
+        return None
+    more = tx.row(_MORE, {**_parameters(claimant, passed), "own_key": candidate.concurrency_key})
+    return _lease(row, more=more is not None)
 
 
 def admit(tx: Tx, run_id: str, attempt: int, input_text: str) -> bool:
@@ -106,8 +187,23 @@ def put_tags(tx: Tx, run_id: str, attempt: int, tags: dict[str, str], text: str)
     return True
 
 
-def _parameters(claimant: Claimant) -> dict[str, Any]:
+def _entry(claimant: Claimant) -> dict[str, Any]:
+    return {"reason": None, **entry_columns(CLAIM, claimant.worker_id, SYSTEM)}
+
+
+def _candidate(row: Row[Any], claimant: Claimant) -> Candidate:
+    pace = None
+    if row.candidate_rate is not None:
+        pace = Pace.of(
+            claimant.project_id, row.candidate_rate, row.candidate_rate_limit, row.candidate_rate_per_us
+        )
+    return Candidate(row.candidate_id, row.candidate_key, pace)
+
+
+def _parameters(claimant: Claimant, passed: Passed) -> dict[str, Any]:
     return {
+        "keys": list(passed.keys),
+        "rates": list(passed.rates),
         "project_id": claimant.project_id,
         "queues": list(claimant.queues),
         "deployment_id": claimant.deployment_id,

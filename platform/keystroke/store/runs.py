@@ -130,7 +130,7 @@ class Moved:
     """A move that won: the run's row after it.
 
     `woken` names the queues, as (project id, queue), in which other runs may go on because of it; `keyed` says that it has
-    an idempotency key.
+    an idempotency key, `unparked` is the run that may take the place in a limit which this one has freed.
     """
 
     run_id: str
@@ -142,6 +142,8 @@ class Moved:
     concurrency_key: str | None = None
     on_failure: str | None = None
     keyed: bool = False
+    rate_key: str | None = None
+    unparked: str | None = None
     woken: tuple[tuple[str, str], ...] = ()
 
 
@@ -203,7 +205,7 @@ def move(
         return None
     return Moved(
         row.id, row.project_id, row.queue, transition.target, row.attempt, row.parent_run_id, row.concurrency_key,
-        row.on_failure, row.idempotency_key is not None,
+        row.on_failure, row.idempotency_key is not None, row.rate_key,
     )  # fmt: skip
 
 
@@ -250,7 +252,8 @@ def _move_sql(transition: Transition, fenced: bool, unless_cancel_requested: boo
     guards += " and cancel_requested_at is null" if unless_cancel_requested else ""
     update = (
         f"update runs set status = '{transition.target}', updated_at = {{now}}, events = events + 1, {effects} where {guards} "
-        "returning id, events, project_id, queue, attempt, parent_run_id, concurrency_key, on_failure, idempotency_key"
+        "returning id, events, project_id, queue, attempt, parent_run_id, concurrency_key, on_failure, idempotency_key, "
+        "rate_key"
     )
     payload = (_PAYLOAD_OF_MOVED,) if transition.target.terminal else ()
     return Guarded(update, (TRANSITION_OF_MOVED, *payload))

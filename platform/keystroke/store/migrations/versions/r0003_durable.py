@@ -33,9 +33,9 @@ _STATEMENTS: Final = (
     "drop index runs_sleeping",
     """create index runs_resting on runs (due_at)
         where status in ('sleeping', 'waiting_on_hook') and due_at is not null""",
-    """create index runs_of_key on runs (project_id, concurrency_key, status)
+    """create index runs_of_key on runs (project_id, concurrency_key, status, parked_on)
         where concurrency_key is not null and status in ('queued', 'running', 'sleeping', 'waiting_on_hook')""",
-    """create index runs_of_rate on runs (project_id, rate_key)
+    """create index runs_of_rate on runs (project_id, rate_key, parked_on)
         where rate_key is not null and status = 'queued'""",
     "create index runs_replaying on runs (replay_of) where replay_of is not null",
     """create index runs_active_children on runs (parent_run_id)
@@ -58,8 +58,10 @@ _STATEMENTS: Final = (
     )""",
     "create index child_waits_of_child on child_waits (child_run_id)",
     """create table rate_limits (
-        project_id {id} not null, key text not null, arrival_at bigint not null, primary key (project_id, key)
+        project_id {id} not null, key text not null, arrival_at bigint not null, interval_us bigint not null,
+        tolerance_us bigint not null, due_at bigint, primary key (project_id, key)
     )""",
+    "create index rate_limits_due on rate_limits (due_at) where due_at is not null",
 )
 
 
