@@ -140,16 +140,17 @@ class Attempt:
             self._project.modules, self._clock, self._world.jitter,
         )  # fmt: skip
         facts = RunFacts(doors, self._lease, journal, boundary)
+        bodies = self._bodies(boundary, trace)
         calls = RunCalls(
             doors,
             journal,
             boundary,
-            self._bodies(boundary, trace),
+            bodies,
             self._settings,
             workflow.is_async,
             workflow.slug,
         )
-        mapping = Mapping(self._unwind, self._gate, calls.threads, boundary.platform)
+        mapping = Mapping(self._unwind, self._gate, calls.threads, boundary.platform, bodies.threads)
         context = (AsyncRunContext if workflow.is_async else RunContext)(facts, mapping, calls.enter_call)
         display = Display(self._lease.run_id, self._ledger, buffer, running, facts, self._unwind)
         with ExitStack() as around:
@@ -157,7 +158,7 @@ class Attempt:
             around.enter_context(capturing(LogCapture(buffer, journal, boundary, trace.span_id, self._clock)))
             around.enter_context(trace.collecting())
             around.enter_context(_executing(calls))
-            ended = run_to_end(workflow, value, context, boundary, self._gate)
+            ended = run_to_end(workflow, value, context, boundary, self._gate, self._unwind)
         outcome = self._end(workflow, ended)
         self._end_trace(outcome, trace)
         buffer.keep_aside()
@@ -165,7 +166,7 @@ class Attempt:
         return outcome
 
     def _bodies(self, boundary: Boundary, trace: AttemptTrace) -> Bodies:
-        return Bodies(boundary, self._gate, trace, self._world)
+        return Bodies(boundary, self._gate, trace, self._world, self._unwind)
 
     def _recorded_steps(self) -> list[Any]:
         """A first attempt has none, unless it replays another run from a step."""

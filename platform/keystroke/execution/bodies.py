@@ -16,6 +16,8 @@ from keystroke.execution.calls import Call
 from keystroke.execution.current_step import CurrentStep, current_step
 from keystroke.execution.gate import Gate
 from keystroke.execution.spans import AttemptTrace
+from keystroke.execution.standstill import TaskStandstill, ThreadStandstill
+from keystroke.execution.unwinding import Pause, Unwind
 from keystroke.execution.world import World
 
 #: Seconds between looks at the gate where nothing can be raised into a wait (threads of `ctx.map`).
@@ -59,7 +61,14 @@ class Settle:
     """Ask: let the steps that other branches are in come to their end, before the run is suspended."""
 
 
-Ask = Try | Rest | Settle
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Ask: this branch waits. Leaves user code once all branches do; goes on where its time comes before that."""
+
+    pause: Pause
+
+
+Ask = Try | Rest | Settle | Wait
 T = TypeVar("T")
 #: What a step does, apart from how it waits: asks are yielded, the end of a try is sent back.
 Story = Generator[Ask, TryEnd | None, T]
@@ -68,14 +77,18 @@ Story = Generator[Ask, TryEnd | None, T]
 class Bodies:
     """Runs bodies in user code, and everything else outside of it."""
 
-    def __init__(self, boundary: Boundary, gate: Gate, trace: AttemptTrace, world: World) -> None:
+    def __init__(
+        self, boundary: Boundary, gate: Gate, trace: AttemptTrace, world: World, unwind: Unwind
+    ) -> None:
         """For one attempt."""
         self._boundary = boundary
         self._gate = gate
         self._trace = trace
         self._world = world
-        self._awaited = 0
-        self._settling: list[asyncio.Future[None]] = []
+        self._unwind = unwind
+        self._tasks = TaskStandstill(unwind)
+        #: Who of the threads waits.
+        self.threads = ThreadStandstill(unwind, gate)
 
     def function_of(self, action: Action[..., Any]) -> Callable[..., Any]:
         """What a plain call of the action runs, inside of another one."""
@@ -94,7 +107,7 @@ class Bodies:
     async def tell_async(self, story: Story[T]) -> T:
         """Go through a story in the event loop."""
         answer: TryEnd | None = None
-        self._awaited += 1
+        self._tasks.begin_call()
         try:
             while True:
                 try:
@@ -103,8 +116,7 @@ class Bodies:
                     return end.value  # type: ignore[no-any-return]
                 answer = await self._do_async(ask)
         finally:
-            self._awaited -= 1
-            self._wake_settling()
+            self._tasks.end_call()
 
     def _do(self, ask: Ask) -> TryEnd | None:
         match ask:
@@ -114,6 +126,11 @@ class Bodies:
                 self._sleep(seconds)
             case Settle():
                 pass
+            case Wait(pause=pause) if self._boundary.is_home():
+                # No other thread goes on while this one does, except inside of an action.
+                self._unwind.leave(pause)
+            case Wait(pause=pause):
+                self.threads.wait(pause, self._seconds(pause))
         return None
 
     async def _do_async(self, ask: Ask) -> TryEnd | None:
@@ -123,8 +140,13 @@ class Bodies:
             case Rest(seconds=seconds):
                 await self._world.rest_async(seconds)
             case Settle():
-                await self._settled()
+                await self._tasks.wait(None, None)
+            case Wait(pause=pause):
+                await self._tasks.wait(pause, self._seconds(pause))
         return None
+
+    def _seconds(self, pause: Pause) -> float | None:
+        return None if pause.due is None else max((pause.due - self._world.now()).total_seconds(), 0)
 
     def _run(self, asked: Try) -> TryEnd:
         timeout, began = asked.call.action.timeout, self._world.monotonic()
@@ -185,26 +207,6 @@ class Bodies:
         until = self._world.monotonic() + seconds
         while self._gate.interruption is None and (left := until - self._world.monotonic()) > 0:
             self._world.rest(min(left, _GLANCE))
-
-    async def _settled(self) -> None:
-        """Wait until every other step that was begun has ended or waits here as well."""
-        while self._awaited > len(self._settling) + 1:
-            waiting = asyncio.get_running_loop().create_future()
-            self._settling.append(waiting)
-            self._wake_settling()
-            try:
-                await waiting
-            finally:
-                if waiting in self._settling:
-                    self._settling.remove(waiting)
-
-    def _wake_settling(self) -> None:
-        if self._awaited > len(self._settling):
-            return
-        waiting, self._settling = self._settling, []
-        for each in waiting:
-            if not each.done():
-                each.set_result(None)
 
 
 @contextmanager

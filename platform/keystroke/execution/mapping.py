@@ -8,20 +8,21 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from contextvars import Context, copy_context
 from typing import Any, Final
 
 from keystroke.authoring.current import inside_action
 from keystroke.execution.branches import Branch, current_branch
-from keystroke.execution.gate import Gate
+from keystroke.execution.gate import Gate, Interruption
+from keystroke.execution.standstill import ThreadStandstill
 from keystroke.execution.unwinding import Unwind, is_unwinding
 
 _GROUP: Final = "map"
-#: Seconds between looks at the gate while items run: then no further one is begun.
-_GLANCE: Final = 0.1
+_NOT_BEGUN: Final = "not begun: the run was interrupted"
 
 Outcome = tuple[Any, BaseException | None]
 
@@ -35,8 +36,10 @@ class Mapping:
         gate: Gate,
         threads: set[int],
         platform: Callable[[], AbstractContextManager[None]],
+        standstill: ThreadStandstill,
     ) -> None:
         """`threads` are those in which actions may be called; `platform` leaves user code for a while."""
+        self._standstill = standstill
         self._unwind = unwind
         self._gate = gate
         self._threads = threads
@@ -73,24 +76,34 @@ class Mapping:
     def _run_in_pool(
         self, action: Callable[[Any], Any], work: Sequence[tuple[Context, Any]], concurrency: int
     ) -> list[Outcome]:
-        before, threads = self._gate.interruption, set[int]()
+        todo = deque(enumerate(work))
+        outcomes: list[Outcome] = [(None, asyncio.CancelledError(_NOT_BEGUN)) for _ in work]
+        count = min(concurrency, len(work))
+        ended = self._standstill.split(count)
 
-        def admit_thread() -> None:
-            threads.add(threading.get_ident())
+        def work_off() -> None:
+            """One thread's part; it has its room in the pool until its item has ended, also while that waits."""
             self._threads.add(threading.get_ident())
+            try:
+                while todo and not self._stops(before):
+                    at, (context, item) = todo.popleft()
+                    outcomes[at] = _outcome_of(context, action, item)
+            except IndexError:
+                pass  # another thread took the last one
+            finally:
+                # The system gives its number to other threads later.
+                self._threads.discard(threading.get_ident())
+                ended()
 
-        with ThreadPoolExecutor(min(concurrency, len(work)), "keystroke-map", admit_thread) as pool:
-            futures = [pool.submit(context.run, action, item) for context, item in work]
-            pending: set[Future[Any]] = set(futures)
-            while pending:
-                if self._gate.interruption is not before:
-                    pool.shutdown(wait=False, cancel_futures=True)
-                    # `wait` would wait for canceled ones, too: no thread takes them up to say so.
-                    pending = {future for future in pending if not future.cancelled()}
-                _, pending = wait(pending, timeout=_GLANCE)
-        # The system gives their numbers to other threads later.
-        self._threads.difference_update(threads)
-        return [_outcome(future) for future in futures]
+        before = self._gate.interruption
+        with ThreadPoolExecutor(count, "keystroke-map") as pool:
+            for _ in range(count):
+                pool.submit(work_off)
+        return outcomes
+
+    def _stops(self, before: Interruption | None) -> bool:
+        """Whether no further item is begun."""
+        return self._gate.interruption is not before or self._unwind.cause is not None
 
     def _results(self, outcomes: Sequence[Outcome]) -> list[Any]:
         if not inside_action.get():
@@ -123,8 +136,8 @@ def _in_place(action: Callable[[Any], Any], context: Context, item: Any) -> Outc
         return None, error
 
 
-def _outcome(future: Future[Any]) -> Outcome:
-    if future.cancelled():
-        return None, asyncio.CancelledError("not begun: the run was interrupted")
-    error = future.exception()
-    return (None, error) if error is not None else (future.result(), None)
+def _outcome_of(context: Context, action: Callable[[Any], Any], item: Any) -> Outcome:
+    try:
+        return context.run(action, item), None
+    except BaseException as error:  # noqa: BLE001 - the author's, or what leaves the workflow; raised by `_results`
+        return None, error

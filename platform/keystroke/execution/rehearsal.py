@@ -157,7 +157,7 @@ class _NoBodies(Bodies):
     def __init__(
         self, boundary: Boundary, gate: Gate, trace: AttemptTrace, world: World, stops: _Stops
     ) -> None:
-        super().__init__(boundary, gate, trace, world)
+        super().__init__(boundary, gate, trace, world, stops)
         self._stops = stops
 
     def _do(self, ask: Ask) -> TryEnd | None:

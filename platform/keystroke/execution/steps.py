@@ -20,7 +20,7 @@ from keystroke.domain.states import Reason
 from keystroke.domain.step import Step, StepKind, StepStatus, StepTry
 from keystroke.domain.usage import UsageItem
 from keystroke.errors import InvalidValue, NotJson, PayloadTooLarge
-from keystroke.execution.bodies import Raised, Rest, Returned, Settle, Story, Try
+from keystroke.execution.bodies import Raised, Rest, Returned, Story, Try, Wait
 from keystroke.execution.calls import Call
 from keystroke.execution.current_step import CurrentStep
 from keystroke.execution.gate import Gate, Interruption
@@ -102,10 +102,7 @@ class StepRun:
         if left <= LONGEST_WAIT_IN_PLACE:
             yield Rest(left.total_seconds())
             return
-        pause = Pause(Reason.RETRY_BACKOFF, self._doors.clock() + left)
-        self._doors.unwind.note(pause)
-        yield Settle()
-        self._doors.unwind.leave(pause)
+        yield Wait(Pause(Reason.RETRY_BACKOFF, self._doors.clock() + left))
 
     def _succeed(self, ended: Returned, usage: Sequence[UsageItem]) -> Returned | Raised:
         """Record the result; a result that cannot be recorded is a failure of the step."""

@@ -94,6 +94,11 @@ class Unwind:
         if self.cause is not None:
             self._raise()
 
+    def leave_if_failed(self) -> None:
+        """Leave user code, if something has ended the run for good."""
+        if isinstance(self.cause, Failed):
+            self._raise()
+
     def _look_at_the_gate(self) -> None:
         asked = self._gate.interruption
         # Where nobody interrupts, or in a thread that cannot be, a call looks at the clock itself.
