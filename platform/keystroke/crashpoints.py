@@ -25,6 +25,10 @@ CRASH_POINTS: Final = frozenset({
     "hook-created",
     "hook-settling",
     "hook-settled",
+    "child-starting",
+    "child-started",
+    "children-settling",
+    "children-settled",
     "attempt-ending",
     "attempt-ended",
 })  # fmt: skip

@@ -268,6 +268,24 @@ class NotInWorkflowCode(KeystrokeError):
     code = "not-in-workflow-code"
 
 
+class OutsideOfRun(KeystrokeError):
+    """{call} works inside of a run only. Outside of one, start {workflow} with `keystroke workflows run` or over HTTP, or call it."""
+
+    code = "outside-of-run"
+
+
+class ChildInAction(KeystrokeError):
+    """{call} was called inside of an action: children are started and waited for in the workflow's own code."""
+
+    code = "child-in-action"
+
+
+class ChildIsAncestor(KeystrokeError):
+    """The idempotency key {key} belongs to {run_id}, which this run comes from: each would wait for the other."""
+
+    code = "child-is-ancestor"
+
+
 class WorkflowGone(KeystrokeError):
     """The code that is deployed now has no workflow {workflow}; the run was started when it had one."""
 

@@ -14,3 +14,8 @@ def parse_traceparent(header: str | None) -> tuple[str | None, str | None]:
     if match is None or not match[1].strip("0") or not match[2].strip("0"):
         return None, None
     return match[1], match[2]
+
+
+def traceparent(trace_id: str, span_id: str) -> str:
+    """The header that makes a span of ours the parent of what comes."""
+    return f"00-{trace_id}-{span_id}-01"

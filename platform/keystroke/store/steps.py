@@ -10,8 +10,8 @@ from typing import Any, Final
 from keystroke.clock import from_micros, to_micros
 from keystroke.domain.payload import decode_payload
 from keystroke.domain.scope import Scope
-from keystroke.domain.step import Step, StepKind, StepStatus, StepTry
-from keystroke.domain.usage import UsageItem, from_nano, to_nano
+from keystroke.domain.step import Step, StepKind, StepRecord, StepStatus, StepTry
+from keystroke.domain.usage import Cost, UsageItem, from_nano, to_nano
 from keystroke.store.database import Tx
 from keystroke.store.sql import HeldInsert, Sql
 
@@ -21,7 +21,7 @@ update runs set events = events + 1 where id = :run_id and attempt = :attempt an
 """
 # A row that is already final is left alone. An action that began anew began in this attempt; a wait, and an action that is
 # tried again, in the one that noted it first: their start is the same.
-_RECORD: Final = HeldInsert(_HOLD, """
+_RECORD_HELD: Final = """
 insert into steps (run_id, event, identity, key, name, kind, status, attempt, digest, input, output, error, tries,
     child_run_id, copied_from, started_at, finished_at, due_at, now_at, began_in)
 select held.id, held.events, :identity, :key, :name, :kind, :status, :try, :digest, :input, :output, :error, :tries,
@@ -33,7 +33,18 @@ on conflict (run_id, identity) do update set status = excluded.status, attempt =
     digest = excluded.digest, event = excluded.event,
     began_in = case when excluded.started_at = steps.started_at then steps.began_in else excluded.began_in end
 where steps.status in ('running', 'retrying')
-""")  # fmt: skip
+"""
+_RECORD: Final = HeldInsert(_HOLD, _RECORD_HELD)
+# A group of records: the hold takes as many numbers as there are, then each record has its own.
+_HOLD_GROUP: Final = Sql("""
+update runs set events = events + :count where id = :run_id and attempt = :attempt and status = 'running'
+returning events - :count as taken
+""")
+_RECORD_OF_GROUP: Final = Sql(
+    _RECORD_HELD.replace(
+        "{held}", "(select cast(:run_id as text) as id, cast(:event as bigint) as events) held"
+    )
+)
 _NOTE: Final = HeldInsert(_HOLD, """
 insert into steps (run_id, event, identity, key, name, kind, status, attempt, digest, input, started_at, began_in)
 select held.id, held.events, :identity, :key, :name, :kind, :status, :try, :digest, :input, :started_at, :attempt
@@ -65,6 +76,9 @@ _ADD_USAGE: Final = Sql("""
 insert into usage_items (project_id, run_id, step, kind, name, quantity_nano, unit, cost_nano, currency)
 values (:project_id, :run_id, :step, :kind, :name, :quantity_nano, :unit, :cost_nano, :currency)
 """)
+_COST: Final = Sql(
+    "select sum(cost_nano) as nano, max(currency) as currency from usage_items where run_id = :run_id"
+)
 _LIST_USAGE: Final = Sql("""
 select run_id, step, kind, name, quantity_nano, unit, cost_nano, currency from usage_items
 where run_id {in:run_ids} and project_id {in:projects} order by id
@@ -89,6 +103,28 @@ def record(tx: Tx, run_id: str, attempt: int, step: Step, texts: dict[str, str |
     `texts` holds the canonical texts of input, output, error and tries.
     """
     return tx.run_held(_RECORD, _row(run_id, attempt, step, texts)) == 1
+
+
+def record_all(
+    tx: Tx, run_id: str, attempt: int, records: Sequence[tuple[Step, dict[str, str | None]]]
+) -> None:
+    """`record` for many steps, in a transaction that holds the run (`runs.lock`)."""
+    tx.run_held_many(_RECORD, [_row(run_id, attempt, step, texts) for step, texts in records])
+
+
+def record_group(tx: Tx, run_id: str, attempt: int, records: Sequence[StepRecord]) -> bool:
+    """Write some records in their order; False when the attempt has lost the run (or one of them was final already).
+
+    Then some may be written: the caller has to roll back.
+    """
+    taken = tx.value(_HOLD_GROUP, {"run_id": run_id, "attempt": attempt, "count": len(records)})
+    if taken is None:
+        return False
+    rows = [
+        {**_row(run_id, attempt, each.step, each.texts), "event": number}
+        for number, each in enumerate(records, int(taken) + 1)
+    ]
+    return tx.run_many(_RECORD_OF_GROUP, rows) == len(rows)
 
 
 def begin(
@@ -128,6 +164,13 @@ def add_usage(tx: Tx, project_id: str, run_id: str, items: Sequence[UsageItem]) 
             for item in items
         ],
     )  # fmt: skip
+
+
+def cost_of(tx: Tx, run_id: str) -> Cost:
+    """The sum of a run's line items."""
+    row = tx.row(_COST, {"run_id": run_id})
+    assert row is not None, "sums always have a row"
+    return Cost(from_nano(int(row.nano or 0)), row.currency or "")
 
 
 def list_steps(scope: Scope, tx: Tx, run_id: str) -> list[Step]:

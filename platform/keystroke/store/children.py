@@ -1,0 +1,68 @@
+"""The children of runs: who starts them, how they ended, and which of them go on when their parent is canceled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from keystroke.domain.child import ChildEnd
+from keystroke.domain.payload import decode_payload
+from keystroke.domain.states import TERMINAL, Status
+from keystroke.store.database import Tx
+from keystroke.store.sql import Sql
+
+_HOLD_PARENT: Final = Sql("""
+select organization_id, workflow, workflow_name, root_run_id,
+    (select id from runs child where child.parent_run_id = runs.id and child.parent_step = :step) as child_run_id
+from runs where id = :run_id and attempt = :attempt and status = 'running' {for_update}
+""")
+_ANCESTORS: Final = Sql("""
+with recursive line (id, parent_run_id) as (
+    select id, parent_run_id from runs where id = :run_id
+    union select runs.id, runs.parent_run_id from runs join line on runs.id = line.parent_run_id)
+select 1 from line where id = :ancestor limit 1
+""")
+_STATES: Final = Sql("""
+select id, workflow, status,
+    (select body from run_payloads where run_id = runs.id and name = 'output') as output,
+    (select body from run_payloads where run_id = runs.id and name = 'error') as error
+from runs where id {in:run_ids}
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """A running run that starts a child, its row locked. `child_run_id`: the child that the step has started already."""
+
+    organization_id: str
+    workflow: str
+    workflow_name: str
+    root_run_id: str
+    child_run_id: str | None
+
+
+def hold_parent(tx: Tx, run_id: str, attempt: int, step: str) -> Parent | None:
+    """Lock the row of a run that starts a child; None when the attempt no longer has it."""
+    row = tx.row(_HOLD_PARENT, {"run_id": run_id, "attempt": attempt, "step": step})
+    if row is None:
+        return None
+    return Parent(row.organization_id, row.workflow, row.workflow_name, row.root_run_id, row.child_run_id)
+
+
+def descends_from(tx: Tx, run_id: str, ancestor: str) -> bool:
+    """Whether a run is that other one, or was started by it, by one of its children, and so on."""
+    return tx.row(_ANCESTORS, {"run_id": run_id, "ancestor": ancestor}) is not None
+
+
+def ends_of(tx: Tx, run_ids: Sequence[str]) -> dict[str, ChildEnd]:
+    """How those of the runs ended that have; those that are not kept any more included."""
+    rows = {row.id: row for row in tx.rows(_STATES, {"run_ids": list(run_ids)})}
+    ends = {run_id: ChildEnd(run_id, "", None) for run_id in run_ids if run_id not in rows}
+    for row in rows.values():
+        status = Status(row.status)
+        if status in TERMINAL:
+            ends[row.id] = ChildEnd(
+                row.id, row.workflow, status, decode_payload(row.output), decode_payload(row.error)
+            )
+    return ends
