@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from keystroke.clock import rfc3339
+from keystroke.domain.usage import UsageItem
 
 
 class StepKind(StrEnum):
@@ -70,6 +71,20 @@ class Step:
     tries: tuple[StepTry, ...] = ()
     due_at: datetime | None = None
     now: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """A step as it is to be written: with the canonical texts of its input, output, error and tries, and what it cost."""
+
+    step: Step
+    texts: dict[str, str | None]
+    usage: tuple[UsageItem, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """The characters of its texts."""
+        return sum(len(text) for text in self.texts.values() if text is not None)
 
 
 @dataclass(frozen=True, slots=True)

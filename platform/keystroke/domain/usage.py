@@ -34,6 +34,14 @@ class UsageItem:
         }  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a run has cost so far."""
+
+    total: Decimal
+    currency: str
+
+
 def exact(value: Decimal | int | str | float, what: str) -> Decimal:
     """The value as a Decimal of at most nine places; a float is taken by its shortest text. ValueError otherwise."""
     try:

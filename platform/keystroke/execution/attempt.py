@@ -172,6 +172,7 @@ class Attempt:
         """A first attempt has none, unless it replays another run from a step."""
         if self._lease.attempt == 1 and self._lease.trigger.type != "replay":
             return []
+        self._ledger.check_budget()
         return self._ledger.read_journal()
 
     def _end(self, workflow: Workflow[..., Any], ended: TryEnd) -> Outcome:

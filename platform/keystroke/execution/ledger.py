@@ -10,18 +10,23 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
+from keystroke.domain.bounds import beyond_budget
 from keystroke.domain.lease import Lease
+from keystroke.domain.outcome import Failed
 from keystroke.domain.payload import Json
-from keystroke.domain.step import Step, StepStatus
+from keystroke.domain.states import Reason
+from keystroke.domain.step import Step, StepKind, StepRecord
 from keystroke.domain.trace import LogLine, Span
-from keystroke.domain.usage import UsageItem
+from keystroke.domain.usage import Cost, UsageItem
 from keystroke.errors import DatabaseUnavailable, LeaseLost
 from keystroke.execution.gate import Gate, Interruption
+from keystroke.execution.step_group import StepGroup
 from keystroke.execution.unwinding import Unwind
 from keystroke.operations.admit_run import admit_run
+from keystroke.operations.read_cost import read_cost
 from keystroke.operations.read_journal import read_journal
 from keystroke.operations.record_progress import record_progress
-from keystroke.operations.record_step import note_running_steps, record_step
+from keystroke.operations.record_step import as_record, note_running_steps, record_step, record_steps
 from keystroke.operations.record_tags import record_tags
 from keystroke.operations.record_trace import record_trace
 from keystroke.operations.record_usage import record_usage
@@ -49,6 +54,11 @@ class Ledger:
         self._settings = settings
         self._gate = gate
         self._unwind = unwind
+        self._group: StepGroup | None = None
+
+    def relax(self) -> None:
+        """From now on results of actions are written in groups, a little behind; everything else stays in its order."""
+        self._group = StepGroup(self._write_behind)
 
     def read_journal(self) -> list[Step]:
         """What earlier attempts recorded."""
@@ -59,12 +69,45 @@ class Ledger:
         self._patiently(lambda: admit_run(self._database, self._lease, value, self._settings))
 
     def record(self, step: Step, usage: Sequence[UsageItem] = ()) -> None:
-        """Record a step with the usage of this try. Raises PayloadTooLarge, NotJson."""
-        self._once(step, lambda: record_step(self._database, self._lease, step, self._settings, usage))
+        """Record a step with the usage of this try. Raises PayloadTooLarge, NotJson.
+
+        Where the usage goes beyond the run's budget, what comes next leaves user code.
+        """
+        counted = usage and self._lease.budget is not None
+        if self._group is not None and step.kind is StepKind.ACTION and not counted:
+            self._gather(self._group, as_record(step, usage, self._settings))
+            return
+        cost = self._once(step, lambda: record_step(self._database, self._lease, step, self._settings, usage))
+        self._hold_budget(cost, step.identity)
 
     def record_usage(self, call: Step, items: Sequence[UsageItem]) -> None:
-        """Record usage outside of a step, as a call of its own."""
-        self._once(call, lambda: record_usage(self._database, self._lease, call, items, self._settings))
+        """Record usage outside of a step, as a call of its own; see `record`."""
+        cost = self._once(
+            call, lambda: record_usage(self._database, self._lease, call, items, self._settings)
+        )
+        self._hold_budget(cost, None)
+
+    def check_budget(self) -> None:
+        """Leave where earlier attempts have spent more than the run may."""
+        if self._lease.budget is not None:
+            self._hold_budget(self._patiently(lambda: read_cost(self._database, self._lease.run_id)), None)
+            self._unwind.leave_if_failed()
+
+    def settle(self) -> None:
+        """Write what has gathered: nothing is behind any more."""
+        self._patiently(lambda: None)
+
+    def take_rest(self) -> list[StepRecord]:
+        """What has gathered, for the transaction in which the attempt ends. Settles what is in doubt."""
+        group = self._group
+        if group is None:
+            return []
+        if group.doubtful:
+            self.settle()
+        with group.writing:
+            rest = list(group.next())
+            group.written()
+            return rest
 
     def record_tags(self, tags: Mapping[str, str]) -> None:
         """Replace the run's tags."""
@@ -84,13 +127,60 @@ class Ledger:
         """Append spans and log lines."""
         record_trace(self._database, self._lease, spans, lines, self._settings)
 
-    def _once(self, step: Step, write: Callable[[], None]) -> None:
+    def _gather(self, group: StepGroup, record: StepRecord) -> None:
+        group.add(record)
+        if group.is_full or group.doubtful:
+            self.settle()
+
+    def _write_group(self, group: StepGroup) -> None:
+        """Write all groups, waiting for the database. Raises LeaseLost, or DatabaseUnavailable while the worker drains."""
+        with group.writing:
+            while records := group.next():
+                self._write_or_wait(group, records)
+                group.written()
+
+    def _write_or_wait(self, group: StepGroup, records: Sequence[StepRecord]) -> None:
+        try:
+            self._until_answered(lambda: record_steps(self._database, self._lease, records))
+        except (LeaseLost, _LostAfterWaiting) as lost:
+            error = lost.error if isinstance(lost, _LostAfterWaiting) else lost
+            in_doubt = group.doubtful or isinstance(lost, _LostAfterWaiting)
+            last = {each.step.identity: each.step for each in records}
+            if not (in_doubt and self._are_ours(list(last.values()))):
+                raise error from lost
+
+    def _write_behind(self) -> None:
+        """The writer's thread: one try, if the attempt is not at it itself. What fails here fails the next durable call."""
+        group = self._group
+        if group is None or not group.writing.acquire(blocking=False):
+            return
+        try:
+            records = group.next()
+            if records:
+                record_steps(self._database, self._lease, records)
+                group.written()
+        except LeaseLost as lost:
+            if not group.doubtful:
+                self._unwind.note(lost)
+        except Exception:  # noqa: BLE001 - the group stays, and whoever writes it next raises this in the attempt
+            group.doubtful = True
+        finally:
+            group.writing.release()
+
+    def _hold_budget(self, cost: Cost | None, step: str | None) -> None:
+        budget = self._lease.budget
+        if cost is not None and budget is not None and cost.total > budget:
+            failure = beyond_budget(cost.total, budget, cost.currency, step)
+            self._unwind.note(Failed(failure, Reason.BUDGET_EXCEEDED, counts=False))
+
+    def _once(self, step: Step, write: Callable[[], T]) -> T | None:
         """Write a record that may have been committed although the database did not answer any more."""
         try:
-            self._waiting(write)
+            return self._waiting(write)
         except _LostAfterWaiting as lost:
-            if not self._is_ours(step):
+            if not self._are_ours([step]):
                 self._unwind.leave(lost.error)
+            return None
         except (LeaseLost, DatabaseUnavailable) as lost:
             self._unwind.leave(lost)
 
@@ -103,6 +193,12 @@ class Ledger:
             self._unwind.leave(lost)
 
     def _waiting(self, call: Callable[[], T]) -> T:
+        """Call until the database answers, after what has gathered is written."""
+        if self._group is not None:
+            self._write_group(self._group)
+        return self._until_answered(call)
+
+    def _until_answered(self, call: Callable[[], T]) -> T:
         """Call until the database answers; a worker that drains gives up, the run is recovered elsewhere."""
         away_since: float | None = None
         pause = _SOON
@@ -126,13 +222,17 @@ class Ledger:
                     announce(DatabaseBack(away_seconds=round(time.monotonic() - away_since, 1)))
                 return result
 
-    def _is_ours(self, step: Step) -> bool:
-        recorded = {each.identity: each for each in self.read_journal()}.get(step.identity)
-        return (
-            recorded is not None
-            and recorded.status in (StepStatus.SUCCESS, StepStatus.FAILED)
-            and (recorded.digest, recorded.finished_at) == (step.digest, step.finished_at)
-        )
+    def _are_ours(self, steps: Sequence[Step]) -> bool:
+        """Whether these steps are on record as they are: then they were committed while the answer was lost."""
+        journal = self._until_answered(lambda: read_journal(self._database, self._lease))
+        recorded = {each.identity: each for each in journal}
+        return all(_same(recorded.get(step.identity), step) for step in steps)
+
+
+def _same(recorded: Step | None, step: Step) -> bool:
+    return recorded is not None and (recorded.status, recorded.digest, recorded.attempt, recorded.finished_at) == (
+        step.status, step.digest, step.attempt, step.finished_at,
+    )  # fmt: skip
 
 
 class _LostAfterWaiting(Exception):

@@ -183,6 +183,7 @@ class _Records(Ledger):
         self._settings = settings
         self._gate = gate
         self._unwind = unwind
+        self._group = None
         self._steps = steps
 
     def read_journal(self) -> list[Step]:

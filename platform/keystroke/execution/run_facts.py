@@ -116,6 +116,7 @@ class RunFacts:
             )  # fmt: skip
             self._doors.ledger.record_usage(step, [item])
         branch.note_record(recorded.now if recorded else branch.now)
+        self._doors.unwind.leave_if_failed()
 
     def _record_tags(self, tags: Mapping[str, str]) -> None:
         self._check()

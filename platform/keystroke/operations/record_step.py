@@ -6,21 +6,23 @@ from collections.abc import Sequence
 
 from keystroke.domain.lease import Lease
 from keystroke.domain.payload import encode_payload
-from keystroke.domain.step import Step
-from keystroke.domain.usage import UsageItem
+from keystroke.domain.step import Step, StepRecord
+from keystroke.domain.usage import Cost, UsageItem
 from keystroke.errors import LeaseLost
 from keystroke.settings import Settings
-from keystroke.store import Database, steps
+from keystroke.store import Database, Tx, steps
 
 
 def record_step(
     database: Database, lease: Lease, step: Step, settings: Settings, usage: Sequence[UsageItem] = ()
-) -> None:
+) -> Cost | None:
     """Write the step's record with the usage of this try.
 
-    Raises LeaseLost, PayloadTooLarge, NotJson; then nothing was written.
+    Where the run has a budget, and usage came along, gives what the run has cost by now. Raises LeaseLost, PayloadTooLarge,
+    NotJson; then nothing was written.
     """
     texts = texts_of(step, settings.payload_limit)
+    cost = None
     if not usage:
         with database.held() as tx:
             recorded = steps.record(tx, lease.run_id, lease.attempt, step, texts)
@@ -29,8 +31,28 @@ def record_step(
             recorded = steps.record(tx, lease.run_id, lease.attempt, step, texts)
             if recorded:
                 steps.add_usage(tx, lease.project_id, lease.run_id, usage)
+                cost = None if lease.budget is None else steps.cost_of(tx, lease.run_id)
     if not recorded:
         raise LeaseLost(run_id=lease.run_id, attempt=lease.attempt)
+    return cost
+
+
+def as_record(step: Step, usage: Sequence[UsageItem], settings: Settings) -> StepRecord:
+    """The step as `record_steps` writes it. Raises PayloadTooLarge, NotJson."""
+    return StepRecord(step, texts_of(step, settings.payload_limit), tuple(usage))
+
+
+def record_steps(database: Database, lease: Lease, records: Sequence[StepRecord]) -> None:
+    """Write a group of records, all or none of them. Raises LeaseLost."""
+    with database.transaction() as tx:
+        write_records(tx, lease, records)
+
+
+def write_records(tx: Tx, lease: Lease, records: Sequence[StepRecord]) -> None:
+    """The same in a transaction of the caller's, which LeaseLost has to roll back."""
+    if not steps.record_group(tx, lease.run_id, lease.attempt, records):
+        raise LeaseLost(run_id=lease.run_id, attempt=lease.attempt)
+    steps.add_usage(tx, lease.project_id, lease.run_id, [item for each in records for item in each.usage])
 
 
 def note_running_steps(database: Database, lease: Lease, running: Sequence[Step], settings: Settings) -> None:

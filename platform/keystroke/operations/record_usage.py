@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from keystroke.domain.lease import Lease
 from keystroke.domain.step import Step
-from keystroke.domain.usage import UsageItem
+from keystroke.domain.usage import Cost, UsageItem
 from keystroke.operations.record_step import record_step
 from keystroke.settings import Settings
 from keystroke.store import Database
@@ -14,6 +14,6 @@ from keystroke.store import Database
 
 def record_usage(
     database: Database, lease: Lease, call: Step, items: Sequence[UsageItem], settings: Settings
-) -> None:
-    """Record the call under its identity together with its items. Raises LeaseLost."""
-    record_step(database, lease, call, settings, items)
+) -> Cost | None:
+    """Record the call under its identity together with its items; see `record_step`. Raises LeaseLost."""
+    return record_step(database, lease, call, settings, items)
