@@ -18,7 +18,11 @@ from keystroke.domain.states import Reason
 _OUTERMOST: Final = 10
 _INNERMOST: Final = 30
 _LONGEST_MESSAGE: Final = 8_000
-_INSTALLED: Final = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
+#: Where code lies that is no author's: Python's own, installed packages, and this platform, wherever it was checked out.
+_INSTALLED: Final = (
+    *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")),
+    str(Path(__file__).resolve().parents[1]),
+)
 #: Set on an exception that a step raised: the step's own failure record.
 _OF_STEP: Final = "__keystroke_step__"
 

@@ -11,6 +11,10 @@ _DUE: Final = Sql("""
 select id from runs where status in ('sleeping', 'waiting_on_hook') and due_at is not null and due_at <= {now}
 order by due_at limit :limit {for_update} {skip_locked}
 """)
+_NEXT_DUE: Final = Sql("""
+select min(due_at) from runs
+where status in ('queued', 'sleeping', 'waiting_on_hook') and due_at > {now} and due_at <= coalesce(:until, due_at)
+""")
 _WAITING: Final = Sql("""
 select distinct project_id, queue from runs
 where status = 'queued' and parked_on is null and due_at <= {now} - :older_than_us
@@ -23,6 +27,12 @@ and not exists (
 def due_runs(tx: Tx, limit: int) -> list[str]:
     """Runs at rest whose time has come, locked for this transaction; those that somebody else wakes are passed over."""
     return [row.id for row in tx.rows(_DUE, {"limit": limit})]
+
+
+def next_due(tx: Tx, until: int | None) -> int | None:
+    """When the next run comes due, in microseconds since 1970; None where none does, or none until then."""
+    due: int | None = tx.value(_NEXT_DUE, {"until": until})
+    return due
 
 
 def waiting_queues(tx: Tx, older_than_us: int) -> set[tuple[str, str]]:

@@ -1,0 +1,125 @@
+"""Which workflows and actions a run may come to: those that its workflow's code can name, gathered into a project."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+from keystroke.authoring.action import Action
+from keystroke.authoring.project import LoadedProject
+from keystroke.authoring.workflow import Workflow
+from keystroke.authoring.workflow_manifest import workflow_manifest
+from keystroke.domain.manifest import Manifest
+from keystroke.errors import DefinitionError, ProjectProblem
+from keystroke.settings import PROJECT_FILE
+from keystroke.testing.problems import KitProblem
+
+ORGANIZATION: Final = "default"
+PROJECT: Final = "test"
+#: Files that lie in the directory that is a project's.
+_ROOTS: Final = (PROJECT_FILE, "pyproject.toml", "setup.py", ".git")
+
+Definition = Workflow[..., Any] | Action[..., Any]
+
+
+@dataclass
+class Definitions:
+    """What a kit knows, by slug and by name. What comes later replaces what was there: new code, deployed."""
+
+    workflows: dict[str, Workflow[..., Any]] = field(default_factory=dict)
+    actions: dict[str, Action[..., Any]] = field(default_factory=dict)
+    directory: Path = field(default_factory=Path.cwd)
+    #: Counts the deployments.
+    version: int = 0
+
+    def add(self, workflow: Workflow[..., Any]) -> bool:
+        """Take in a workflow and all that its code can name; whether any of it is new."""
+        found = list(_reachable(workflow))
+        _refuse_faulty(found)
+        workflows = _by_name(each for each in found if isinstance(each, Workflow))
+        actions = _by_name(each for each in found if isinstance(each, Action))
+        news = any(self.workflows.get(slug) is not each for slug, each in workflows.items())
+        self.workflows.update(workflows)
+        self.actions.update(actions)
+        if news:
+            self.directory = project_directory(workflow)
+            self.version += 1
+        return news
+
+    def project(self) -> LoadedProject:
+        """All of it as a loaded project."""
+        manifests = {slug: workflow_manifest(each) for slug, each in sorted(self.workflows.items())}
+        manifest = Manifest(ORGANIZATION, PROJECT, f"version {self.version}", None, manifests)
+        return LoadedProject(
+            self.directory, ORGANIZATION, PROJECT, dict(self.workflows), dict(self.actions), manifest,
+            modules_in(self.directory),
+        )  # fmt: skip
+
+
+def modules_in(directory: Path) -> frozenset[str]:
+    """The names of imported modules whose files lie in the directory: the author's own."""
+    root = str(directory)
+    return frozenset(
+        name
+        for name, module in list(sys.modules.items())
+        if (file := getattr(module, "__file__", None))
+        and file.startswith(root)
+        and "site-packages" not in file
+    )
+
+
+def project_directory(workflow: Workflow[..., Any]) -> Path:
+    """The directory of the project that the workflow's file lies in; where there is no sign of one, the file's own."""
+    here = Path(workflow.place[0]).resolve().parent
+    return next(
+        (each for each in (here, *here.parents) if any((each / name).exists() for name in _ROOTS)), here
+    )
+
+
+def _reachable(workflow: Workflow[..., Any]) -> Iterator[Definition]:
+    """The workflow, and whatever its function's names mean, and theirs; each once."""
+    pending: list[Any] = [workflow]
+    seen: set[int] = set()
+    while pending:
+        each = pending.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        pending += [near for near in _near(each) if isinstance(near, Workflow | Action)]
+
+
+def _near(definition: Definition) -> Iterator[Any]:
+    if isinstance(definition, Workflow) and definition.options.on_failure is not None:
+        yield definition.options.on_failure
+    function = definition.function
+    for cell in function.__closure__ or ():
+        try:
+            yield cell.cell_contents
+        except ValueError:  # a name that has no value yet
+            continue
+    for value in list(function.__globals__.values()):
+        yield value
+        if isinstance(value, ModuleType):
+            yield from list(vars(value).values())
+
+
+def _by_name(found: Iterable[Any]) -> dict[str, Any]:
+    named: dict[str, Any] = {}
+    for each in found:
+        name = each.slug if isinstance(each, Workflow) else each.name
+        other = named.setdefault(name, each)
+        if other is not each:
+            places = " and ".join(f"{path}:{line}" for path, line in (other.place, each.place))
+            raise KitProblem(what=f"{name} is defined twice, at {places}: the run could mean either")
+    return named
+
+
+def _refuse_faulty(found: Iterable[Definition]) -> None:
+    problems = [ProjectProblem(*each.place, message) for each in found for message in each.problems()]
+    if problems:
+        raise DefinitionError(problems)

@@ -1,0 +1,113 @@
+"""The world of a run in a test: time that passes at once, stubs, crashes, and logs that are written when an attempt ends."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from keystroke.authoring.action import Action
+from keystroke.domain.lease import Lease
+from keystroke.domain.step import Step
+from keystroke.domain.usage import UsageItem
+from keystroke.errors import LeaseLost
+from keystroke.execution.flusher import Flushable, Flusher
+from keystroke.execution.gate import Gate
+from keystroke.execution.ledger import Ledger
+from keystroke.execution.unwinding import Unwind
+from keystroke.execution.world import World
+from keystroke.settings import Settings
+from keystroke.store import Database
+from keystroke.testing.crashes import Crashes, When
+from keystroke.testing.stubs import Stubs
+from keystroke.testing.virtual_clock import VirtualClock
+
+
+class KitWorld(World):
+    """See World."""
+
+    def __init__(self, clock: VirtualClock, stubs: Stubs, crashes: Crashes) -> None:
+        """One for all attempts of a kit."""
+        self.now = clock.look
+        self._clock = clock
+        self._stubs = stubs
+        self._crashes = crashes
+        self._rested = 0.0
+
+    def monotonic(self) -> float:
+        """The real one's, and what was rested without waiting."""
+        return time.monotonic() + self._rested
+
+    def rest(self, seconds: float) -> None:
+        """The time passes at once."""
+        self._rested += seconds
+        self._clock.pass_by(timedelta(seconds=seconds))
+
+    async def rest_async(self, seconds: float) -> None:
+        """The same, and the other tasks get their turn."""
+        self.rest(seconds)
+        await asyncio.sleep(0)
+
+    def jitter(self) -> float:
+        """Pauses are as long as they may be, in every test run alike."""
+        return 1.0
+
+    def body(self, action: Action[..., Any]) -> Callable[..., Any]:
+        """The action's function, or its stub."""
+        return self._stubs.body(action)
+
+    def flusher(self) -> Flusher:
+        """No thread: what an attempt has said is written when it ends, dead or alive."""
+        return _AtTheEnd()
+
+    def ledger(
+        self, database: Database, lease: Lease, settings: Settings, gate: Gate, unwind: Unwind
+    ) -> Ledger:
+        """The real one, which looks out for crashes."""
+        return _MortalLedger(database, lease, settings, gate, unwind, self._crashes)
+
+
+class _AtTheEnd(Flusher):
+    @contextmanager
+    def watching(self, flushable: Flushable) -> Iterator[None]:
+        """See Flusher."""
+        try:
+            yield
+        finally:
+            flushable.flush()
+
+
+class _MortalLedger(Ledger):
+    """Where a crash is asked for the attempt writes nothing any more, and leaves user code: as if it had lost its run."""
+
+    def __init__(
+        self,
+        database: Database,
+        lease: Lease,
+        settings: Settings,
+        gate: Gate,
+        unwind: Unwind,
+        crashes: Crashes,
+    ) -> None:
+        super().__init__(database, lease, settings, gate, unwind)
+        self._crashes = crashes
+
+    def record(self, step: Step, usage: Sequence[UsageItem] = ()) -> None:
+        """See Ledger."""
+        self._die_if_asked("before", step)
+        super().record(step, usage)
+        self._die_if_asked("after", step)
+
+    def record_usage(self, call: Step, items: Sequence[UsageItem]) -> None:
+        """See Ledger."""
+        self._die_if_asked("before", call)
+        super().record_usage(call, items)
+        self._die_if_asked("after", call)
+
+    def _die_if_asked(self, when: When, step: Step) -> None:
+        attempt = (self._lease.run_id, self._lease.attempt)
+        if self._crashes.strikes(when, step, attempt):
+            self._unwind.leave(LeaseLost(run_id=attempt[0], attempt=attempt[1]))
