@@ -9,14 +9,11 @@ from typing import Any
 
 import pytest
 
-from keystroke.clock import from_micros
 from keystroke.domain.failure import Failure
-from keystroke.domain.lease import Lease
 from keystroke.domain.outcome import Completed, Failed, HandedBack
 from keystroke.domain.scope import Scope
 from keystroke.domain.states import Reason, Status
-from keystroke.domain.step import Step, StepKind, StepStatus
-from keystroke.domain.usage import UsageItem
+from keystroke.domain.step import Step, StepStatus
 from keystroke.errors import (
     IdempotencyConflict,
     InvalidInput,
@@ -27,9 +24,8 @@ from keystroke.errors import (
 )
 from keystroke.operations.record_step import record_step
 from keystroke.store import history
-from keystroke.store.expiry import now
 from keystroke.store.sql import Sql
-from support.replays import REPLAYER, replay
+from support.replays import REPLAYER, Recorder, replay
 from support.starts import GREET, Stage, publish
 
 SECRETS: dict[str, Any] = {
@@ -43,31 +39,6 @@ SECRETS: dict[str, Any] = {
     },
     "required": ["name"],
 }  # fmt: skip
-
-
-class Recorder:
-    """Records steps of a lease: each begins a second after the one before, unless it says otherwise."""
-
-    def __init__(self, stage: Stage, lease: Lease) -> None:
-        self.stage = stage
-        self.lease = lease
-        with stage.database.read() as tx:
-            self.at = from_micros(now(tx)) - timedelta(hours=1)
-
-    def step(
-        self, identity: str, status: str = "success", kind: str = "action", begins: float = 1, lasts: float = 0.5, **more: Any
-    ) -> Step:  # fmt: skip
-        self.at += timedelta(seconds=begins)
-        key = identity.rpartition("/")[2].partition("#")[0]
-        final = status in ("success", "failed")
-        step = Step(
-            identity, key, key, StepKind(kind), StepStatus(status), 1, "digest", self.at,
-            self.at + timedelta(seconds=lasts) if final else None,
-            **{"input": {"of": identity}, "output": f"result of {identity}" if status == "success" else None, **more},
-        )  # fmt: skip
-        usage = [UsageItem("service", "shop", Decimal(1), "", Decimal(2), "USD", identity)] if final else []
-        record_step(self.stage.database, self.lease, step, self.stage.settings, usage)
-        return step
 
 
 def steps(stage: Stage, run_id: str) -> dict[str, Step]:

@@ -16,9 +16,10 @@ from pydantic import (
 )
 
 from keystroke.errors import KeystrokeError
+from keystroke.operations.replay_run import EditedInput
 from keystroke_api.operation import path_errors
 from keystroke_api.refusals import InvalidRequest
-from keystroke_api.rest.texts import IdempotencyKey, TagKey, TagValue, Time
+from keystroke_api.rest.texts import IdempotencyKey, StepIdentity, TagKey, TagValue, Time
 
 _LONGEST_WAIT: Final = 60
 _WAIT: Final = re.compile(r"wait\s*=\s*\"?(\d{1,6})\"?\Z", re.ASCII | re.IGNORECASE)
@@ -122,3 +123,25 @@ class CancelBody(BaseModel):
     """Nothing so far; an empty object or no body at all."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class ReplayBody(BaseModel):
+    """What to replay of a run; an empty object or no body at all: all of it, with the same input."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    from_step: StepIdentity | None = Field(
+        default=None,
+        description="Identity of a step, such as `charge#0`, or `failed` for the first one that failed: the steps before it "
+        "are copied with their results, only the rest is executed.",
+    )
+    input: Any = Field(
+        default=None,
+        description="Another input; absent: the same (`null` is an input). `[redacted]`, left where it stands in the shown "
+        "input, keeps the recorded value.",
+    )
+
+    @property
+    def edited(self) -> EditedInput | None:
+        """The other input, if there is one."""
+        return EditedInput(self.input) if "input" in self.model_fields_set else None

@@ -26,7 +26,7 @@ from keystroke_api.rest.workflows import find_default_project, find_project
 from keystroke_api.services import services
 
 _HEADERS = {"Location": "Where the run is."}
-_ANSWERS = {
+STARTED_ANSWERS = {
     200: Answer(
         "The run has ended (`Prefer: wait`), or had been started before under this key.",
         StartAnswer,
@@ -43,7 +43,7 @@ _BATCH_PAYLOADS = 16
     "POST",
     f"{API}/projects/<project>/workflows/<slug>/runs",
     role=Role.RUNNER,
-    answers=_ANSWERS,
+    answers=STARTED_ANSWERS,
     problems=(404,),
 )
 def start_workflow(
@@ -58,7 +58,7 @@ def start_workflow(
     return _start(caller, find_project(caller, project), wanted, headers)
 
 
-@operation("POST", "/workflows/<slug>", role=Role.RUNNER, answers=_ANSWERS, problems=(404,))
+@operation("POST", "/workflows/<slug>", role=Role.RUNNER, answers=STARTED_ANSWERS, problems=(404,))
 def start_default_workflow(caller: Principal, slug: str, headers: StartHeaders, body: AnyJson) -> Response:
     """Start a run in the default project: the body is the input."""
     wanted = StartRequest(
@@ -100,11 +100,16 @@ def _start(caller: Principal, project: Project, wanted: StartRequest, headers: S
     own = services()
     started = start_run(own.database, project, wanted, own.settings, own.box)
     _announce_and_wake([started], wanted.workflow, headers)
+    return answer_started(caller, started, headers)
+
+
+def answer_started(caller: Principal, started: StartedRun, headers: StartHeaders) -> Response:
+    """Where the run is, or, where the caller wants to wait for its end, the whole run."""
     document = started_json(started.run_id, started.status)
     answered = {"Location": document["url"]}
     if headers.wait:
         answered["Preference-Applied"] = f"wait={headers.wait}"
-        if own.waits.until_terminal(caller.scope, started.run_id, headers.wait):
+        if services().waits.until_terminal(caller.scope, started.run_id, headers.wait):
             return json_answer(read_run(caller, started.run_id), 200, answered)
     return json_answer(document, 202 if started.created else 200, answered)
 

@@ -19,6 +19,7 @@ _YEARS: Final = r"^(19[7-9][0-9]|[2-9][0-9]{3})-"
 Text = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=_NO_NUL)]
 TagKey = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_NO_NUL)]
 TagValue = Annotated[str, StringConstraints(max_length=500, pattern=_NO_NUL)]
+StepIdentity = Annotated[str, StringConstraints(min_length=1, max_length=2_000, pattern=_NO_NUL)]
 #: Printable ASCII, as a header can carry it.
 IdempotencyKey = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[ -~]+$")]
 

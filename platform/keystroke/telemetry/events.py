@@ -25,6 +25,15 @@ class RunStarted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RunReplayed(Event):
+    """Run {run_id} was created as a replay of {source}."""
+
+    level: ClassVar[Level] = "debug"
+    run_id: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunClaimed(Event):
     """Claimed {run_id}, attempt {attempt}, of {workflow}."""
 
