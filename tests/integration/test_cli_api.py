@@ -26,6 +26,7 @@ from keystroke.operations.record_trace import record_trace
 from keystroke.settings import Settings
 from keystroke.store import Database
 from support.processes import Processes, environment_of
+from support.replays import Recorder
 from support.starts import GREET, Stage, make_stage
 from support.waiting import wait_until
 
@@ -307,3 +308,22 @@ def test_run_follow_shows_the_logs_and_prints_the_run(cli: CommandLine) -> None:
 def test_watching_an_unknown_run_says_so(cli: CommandLine) -> None:
     refused = cli.run("workflows", "runs", "watch", "run_01m8542e53eqdtw3zb6n64n8k7", code=1)
     assert refused.stderr == "error: There is no run run_01m8542e53eqdtw3zb6n64n8k7.\n"
+
+
+def test_replay(cli: CommandLine) -> None:
+    lease = cli.stage.start_and_claim()
+    recorder = Recorder(cli.stage, lease)
+    recorder.step("charge#0")
+    recorder.step("mail#0", "failed", error=Failure("Bounced", "no").as_json())
+    cli.stage.finish(lease, Failed(Failure("Bounced", "no"), Reason.USER_ERROR))
+    replay = ("workflows", "runs", "replay", lease.run_id)
+    whole = cli.json(*replay)
+    assert (whole["replay_of"], whole["input"], whole["status"]) == (lease.run_id, {"name": "Ada"}, "queued")
+    rest = cli.json(*replay, "--from-step", "failed", "--input", '{"name": "Bob"}', "--idempotency-key", "k")
+    assert (rest["input"], rest["step_count"], rest["trigger"]["label"]) == (
+        {"name": "Bob"},
+        1,
+        "Replay · from mail#0",
+    )
+    assert "Did you mean mail#0?" in cli.run(*replay, "--from-step", "mial#0", code=1).stderr
+    assert cli.run(*replay, "--input", "{", code=2).stdout == ""

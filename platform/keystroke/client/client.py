@@ -120,6 +120,16 @@ class Client:
         """Ask for the end of a run; a run that has ended is a `RequestRefused` with status 409."""
         return _object(self._connection.post(f"/runs/{quote(run_id, safe='')}/cancel", {}))
 
+    def replay_run(self, run_id: str, *, from_step: str | None = None, **options: Any) -> Answer:
+        """Start a replay; gives `{run_id, status, url}`. Options: `input` (another one), `idempotency_key`.
+
+        `from_step` is a step's identity, or `failed` for the first one that failed.
+        """
+        key = options.pop("idempotency_key", None)
+        body = options | ({} if from_step is None else {"from_step": from_step})
+        headers = {"Idempotency-Key": key} if key else {}
+        return _object(self._connection.post(f"/runs/{quote(run_id, safe='')}/replay", body, headers))
+
     def find_run_id(self, prefix: str) -> str:
         """The whole id of the one run whose id begins so; RunNotFound, AmbiguousRunId."""
         start = prefix if prefix.startswith("run_") else f"run_{prefix}"

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from keystroke.cli.inputs import read_moment
+from keystroke.cli.inputs import read_json, read_moment
 from keystroke.cli.options import project_option, remote_options, run_argument, slug_argument
 from keystroke.cli.session import session_of
+from keystroke.cli.started import follow_option, show_started, wait_option
 from keystroke.cli.target import find_project
 from keystroke.domain.states import Status
 from keystroke.errors import KeystrokeError, RunNotFound
@@ -138,6 +139,31 @@ def print_logs(context: click.Context, run_id: str, following: bool) -> None:
         events = (event.data for event in follow(client, whole) if event.name == "log")
         for line in events if following else client.list_logs(whole):
             click.echo(log_line(line) if as_lines else json.dumps(line, ensure_ascii=False))
+
+
+@runs.command("replay")
+@run_argument
+@click.option(
+    "--from-step",
+    metavar="STEP",
+    help="Copy the steps before this one (charge#0; failed: the first that failed), execute the rest.",
+)
+@click.option("--input", "input_text", metavar="JSON|@FILE|-", help="Another input; else the same.")
+@click.option("--idempotency-key", metavar="KEY", help="The same key starts the same replay once only.")
+@wait_option
+@follow_option
+@remote_options
+@click.pass_context
+def replay_run(
+    context: click.Context, /, run_id: str, input_text: str | None, wait: bool, follow: bool, **options: Any
+) -> int:
+    """Start a run anew and print the new one; steps copied from the old one keep its results, whatever the input."""
+    session = session_of(context)
+    if input_text is not None:
+        options["input"] = read_json(input_text)
+    with session.connect() as client:
+        started = client.replay_run(client.find_run_id(run_id), **options)
+        return show_started(session, client, str(started["run_id"]), wait=wait, follow=follow)
 
 
 @runs.command("cancel")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -10,11 +10,8 @@ from keystroke.cli.groups import LazyGroup
 from keystroke.cli.inputs import read_future_moment, read_json, read_tags
 from keystroke.cli.options import project_option, remote_options, slug_argument
 from keystroke.cli.session import session_of
+from keystroke.cli.started import follow_option, show_started, wait_option
 from keystroke.cli.target import find_project
-from keystroke.errors import KeystrokeError
-
-if TYPE_CHECKING:
-    from keystroke.client import Client
 
 
 @click.group(cls=LazyGroup, lazy={"runs": "keystroke.cli.commands.runs:runs"})
@@ -52,8 +49,8 @@ def get_workflow(context: click.Context, slug: str) -> None:
 @workflows.command("run")
 @slug_argument
 @click.option("--input", "input_text", metavar="JSON|@FILE|-", help="The input: JSON, @file, or - for stdin.")
-@click.option("--wait", is_flag=True, help="Wait for the end, and end with its outcome.")
-@click.option("--follow", is_flag=True, help="The same, with the run's logs on stderr meanwhile.")
+@wait_option
+@follow_option
 @click.option("--tag", "tags", multiple=True, metavar="K=V", help="A tag of the run; may be repeated.")
 @click.option("--idempotency-key", metavar="KEY", help="The same key starts the same run once only.")
 @click.option(
@@ -75,26 +72,4 @@ def run_workflow(
     with session.connect(target) as client:
         project = find_project(session.project, target, client)
         run_id = str(client.start_run(project, slug, input, **options)["run_id"])
-        try:
-            if follow:
-                _print_logs(client, run_id)
-            run = _outcome(client, run_id) if wait or follow else client.get_run(run_id)
-        except KeystrokeError:
-            click.echo(f"{run_id} was started; what became of it is not known:", err=True)
-            raise
-    session.show(run, kind="run")
-    return 1 if (wait or follow) and run["status"] != "success" else 0
-
-
-def _print_logs(client: Client, run_id: str) -> None:
-    from keystroke.cli.following import follow, log_line
-
-    for event in follow(client, run_id):
-        if event.name == "log":
-            click.echo(log_line(event.data), err=True)
-
-
-def _outcome(client: Client, run_id: str) -> dict[str, Any]:
-    from keystroke.cli.waiting import wait_for_run
-
-    return wait_for_run(client, run_id)
+        return show_started(session, client, run_id, wait=wait, follow=follow)
