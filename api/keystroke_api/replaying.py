@@ -8,6 +8,7 @@ from keystroke.operations.start_run import StartedRun
 from keystroke.telemetry import announce
 from keystroke.telemetry.events import RunReplayed
 from keystroke_api.services import services
+from keystroke_api.starting import wake_and_interrupt
 
 
 def replay(caller: Principal, wanted: ReplayRequest) -> StartedRun:
@@ -16,6 +17,5 @@ def replay(caller: Principal, wanted: ReplayRequest) -> StartedRun:
     started = replay_run(own.database, caller.scope, wanted, own.settings, own.box)
     if started.created:
         announce(RunReplayed(started.run_id, wanted.run_id))
-        if started.due:
-            own.wakeups.wake(started.project_id, started.queue)
+        wake_and_interrupt(started)
     return started

@@ -24,6 +24,7 @@ from keystroke_api.rest.requests import BatchBody, BatchItem, StartBody, StartHe
 from keystroke_api.rest.texts import API
 from keystroke_api.rest.workflows import find_default_project, find_project
 from keystroke_api.services import services
+from keystroke_api.starting import wake_and_interrupt
 
 _HEADERS = {"Location": "Where the run is."}
 STARTED_ANSWERS = {
@@ -81,10 +82,9 @@ def start_batch(
     wanted = [_item(caller, slug, headers, item) for item in items if isinstance(item, BatchItem)]
     own = services()
     results = start_runs(own.database, found, wanted, own.settings, own.box)
-    for queue in {
-        each.queue for each in results if isinstance(each, StartedRun) and each.created and each.due
-    }:
-        own.wakeups.wake(found.id, queue)
+    for each in results:
+        if isinstance(each, StartedRun):
+            wake_and_interrupt(each)
     started = iter(results)
     outcomes = [next(started) if isinstance(item, BatchItem) else item for item in items]
     return json_answer({"data": [_outcome_json(outcome) for outcome in outcomes]})
@@ -116,11 +116,10 @@ def answer_started(caller: Principal, started: StartedRun, headers: StartHeaders
 
 def _announce_and_wake(started: Iterable[StartedRun], workflow: str, headers: StartHeaders) -> None:
     """What is committed may be told: to the log, and to a worker of each queue where a run is due."""
-    created = [each for each in started if each.created]
-    for each in created:
-        announce(RunStarted(each.run_id, workflow, headers.trigger))
-    for project_id, queue in {(each.project_id, each.queue) for each in created if each.due}:
-        services().wakeups.wake(project_id, queue)
+    for each in started:
+        if each.created:
+            announce(RunStarted(each.run_id, workflow, headers.trigger))
+        wake_and_interrupt(each)
 
 
 def _trigger(headers: StartHeaders) -> Trigger:

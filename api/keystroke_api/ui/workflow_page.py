@@ -20,6 +20,7 @@ from keystroke.store.access import Project
 from keystroke_api.refusals import InvalidJson
 from keystroke_api.rest.workflows import find_default_project, find_project
 from keystroke_api.services import services
+from keystroke_api.starting import wake_and_interrupt
 from keystroke_api.strict_json import parse_json
 from keystroke_api.ui.address import Address
 from keystroke_api.ui.contexts import WorkflowPage
@@ -99,8 +100,7 @@ def _start(caller: Principal, project: Project, slug: str, value: Any, entry: _E
     except (NotJson, PayloadTooLarge) as refused:
         entry.whole.append(str(refused))
         return None
-    if started.created and started.due:
-        own.wakeups.wake(started.project_id, started.queue)
+    wake_and_interrupt(started)
     return started.run_id
 
 

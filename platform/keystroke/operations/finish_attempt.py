@@ -17,7 +17,7 @@ from keystroke.domain.payload import encode_payload
 from keystroke.domain.retry import Backoff
 from keystroke.domain.states import Reason, Status, Transition
 from keystroke.operations.claiming import Claimed, claim_next
-from keystroke.operations.moving import move_run
+from keystroke.operations.moving import default_retention, move_run
 from keystroke.settings import Settings
 from keystroke.store import Database, Tx, cancels, runs, waits
 from keystroke.store.runs import Changes, Moved
@@ -51,11 +51,6 @@ class _Ending:
     suspended: Suspended | None = None
 
 
-def default_retention(settings: Settings) -> Changes:
-    """What an end without an attempt writes: just how long the run is kept."""
-    return Changes(retention_us=round(settings.retention * 1_000_000))
-
-
 def finish_attempt(
     database: Database,
     lease: Lease,
@@ -64,21 +59,49 @@ def finish_attempt(
     settings: Settings,
     claimant: Claimant | None,
     jitter: Callable[[], float] = random.random,
+    last: LastRecords = NO_RECORDS,
 ) -> Finished:
-    """Record the outcome; with a claimant, claim its next run in the same transaction.
+    """Record the outcome, what the attempt did and said last, and with a claimant claim its next run: in one transaction.
 
     A run that somebody asked to cancel ends `canceled`, whatever its code came to. The claim never costs the finish:
     should the two fail together, the finish is tried again alone by the caller (`claimant` None).
     """
     ending = _ending(lease, outcome, active, settings, jitter)
     crash_point("attempt-ending")
-    with database.transaction() as tx:
-        moved = _end(tx, lease, ending)
-        status = moved.status if moved else _recorded_before(tx, lease, ending)
-        claimed = Claimed(None) if claimant is None else claim_next(tx, claimant)
+    try:
+        finished = _finish(database, lease, ending, settings, claimant, last)
+    except DatabaseUnavailable:
+        raise
+    except Exception as error:
+        if not last.has_trace:
+            raise
+        # None of what is shown is worth a run's end.
+        announce(TraceNotWritten(run_id=lease.run_id, why=f"{type(error).__name__}: {error}"))
+        finished = _finish(database, lease, ending, settings, claimant, LastRecords(last.steps))
     crash_point("attempt-ended")
-    woken = _left_to_wake(moved, claimed) if moved else ()
-    return Finished(status is not None, status, claimed.lease, woken, claimed.again)
+    return finished
+
+
+def _finish(
+    database: Database,
+    lease: Lease,
+    ending: _Ending,
+    settings: Settings,
+    claimant: Claimant | None,
+    last: LastRecords,
+) -> Finished:
+    try:
+        with database.transaction() as tx:
+            moved = _end(tx, lease, ending)
+            status = moved.status if moved else _recorded_before(tx, lease, ending)
+            claimed = Claimed(None) if claimant is None else claim_next(tx, claimant)
+        woken = _left_to_wake(moved, claimed) if moved else ()
+        return Finished(status is not None, status, claimed.lease, woken, claimed.again)
+    except LeaseLost:
+        # The last steps found the run in other hands, or the end has been committed while its answer was lost.
+        with database.read() as tx:
+            before = _recorded_before(tx, lease, ending)
+        return Finished(before is not None, before, None)
 
 
 def _left_to_wake(moved: Moved, claimed: Claimed) -> tuple[tuple[str, str], ...]:

@@ -11,9 +11,10 @@ from typing import Any
 
 from keystroke.domain.actor import SYSTEM
 from keystroke.domain.states import CANCEL_AT_REST, CHILDREN_ENDED, Status, Transition
+from keystroke.settings import Settings
 from keystroke.store import Tx, limits, rates, runs, waits
 from keystroke.store.limits import CONCURRENCY
-from keystroke.store.runs import Moved
+from keystroke.store.runs import Changes, Moved
 
 
 def move_run(tx: Tx, transition: Transition, run_id: str, **how: Any) -> Moved | None:
@@ -29,6 +30,11 @@ def move_run(tx: Tx, transition: Transition, run_id: str, **how: Any) -> Moved |
         for waiting in _may_wait(tx, moved):
             woken += _tell(tx, waiting, run_id)
     return _free_place(tx, transition, replace(moved, woken=woken))
+
+
+def default_retention(settings: Settings) -> Changes:
+    """What an end without an attempt writes: just how long the run is kept."""
+    return Changes(retention_us=round(settings.retention * 1_000_000))
 
 
 def _free_place(tx: Tx, transition: Transition, moved: Moved) -> Moved:

@@ -12,8 +12,7 @@ from keystroke.domain.bounds import out_of_time
 from keystroke.domain.failure import Failure
 from keystroke.domain.payload import encode_payload
 from keystroke.domain.states import Reason, Status
-from keystroke.operations.finish_attempt import default_retention
-from keystroke.operations.moving import move_run
+from keystroke.operations.moving import default_retention, move_run
 from keystroke.settings import Settings
 from keystroke.store import Database, Tx, cancels, fleet, runs
 from keystroke.store.runs import Changes, Moved

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from keystroke import ids
 from keystroke.box import Box
 from keystroke.clock import rfc3339
 from keystroke.crashpoints import crash_point
 from keystroke.domain.actor import Actor, Trigger
+from keystroke.domain.keys import render_key
 from keystroke.domain.lineage import NO_LINEAGE, Lineage
 from keystroke.domain.manifest import WorkflowManifest
-from keystroke.domain.payload import digest, encode_payload
+from keystroke.domain.payload import decode_payload, digest, encode_payload
 from keystroke.domain.scope import Scope
 from keystroke.domain.states import Status
 from keystroke.domain.traceparent import parse_traceparent
 from keystroke.errors import IdempotencyConflict, KeystrokeError
+from keystroke.operations.admission import Admitted, Ticket, admit, reserve
+from keystroke.operations.canceling import CancelRequested
 from keystroke.operations.check_input import (
     check_input,
     refuse_reserved,
@@ -29,6 +33,8 @@ from keystroke.operations.check_input import (
 from keystroke.settings import Settings
 from keystroke.store import Database, Tx, deployments, history, idempotency, runs
 from keystroke.store.access import Project
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,8 @@ class StartRequest:
 class StartedRun:
     """A run that is committed. `created` is False when the idempotency key pointed to an earlier start.
 
-    Wake a worker of `project_id` and `queue` when it was created and is `due`.
+    Wake a worker of `project_id` and `queue` when it was created and is `due`. `canceled` are the runs that a limit has
+    canceled with this start, itself perhaps: tell the workers of those that are running, wake the queues that they name.
     """
 
     run_id: str
@@ -72,6 +79,13 @@ class StartedRun:
     queue: str
     created: bool
     due: bool
+    canceled: tuple[CancelRequested, ...] = ()
+
+    @property
+    def woken(self) -> tuple[tuple[str, str], ...]:
+        """The queues to wake, each a (project id, queue)."""
+        own = ((self.project_id, self.queue),) if self.created and self.due else ()
+        return own + tuple(queue for each in self.canceled for queue in each.woken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +97,8 @@ class _Checked:
     input_text: str
     trigger_text: str | None
     digest: str
+    ticket: Ticket | None
+    rate_key: str | None
 
 
 def start_run(
@@ -108,15 +124,20 @@ def start_runs(
 ) -> list[StartedRun | KeystrokeError]:
     """Start many in one transaction: for each, in order, the run or what was wrong with it."""
     with database.transaction() as tx:
-        return [_start_or_error(tx, project, request, settings, box) for request in requests]
+        checked = [_or_error(partial(_check, tx, project, each, settings, box)) for each in requests]
+        _reserve(tx, project, [each for each in checked if isinstance(each, _Checked)])
+        return [
+            each
+            if isinstance(each, KeystrokeError)
+            else _or_error(partial(_insert, tx, project, each, settings))
+            for each in checked
+        ]
 
 
-def _start_or_error(
-    tx: Tx, project: Project, request: StartRequest, settings: Settings, box: Box | None
-) -> StartedRun | KeystrokeError:
+def _or_error(call: Callable[[], T]) -> T | KeystrokeError:
     """Everything that can be refused is refused before the first write, so the transaction stays good."""
     try:
-        return start_in(tx, project, request, settings, box)
+        return call()
     except KeystrokeError as error:
         return error
 
@@ -126,12 +147,27 @@ def start_in(
 ) -> StartedRun:
     """`start_run` as a part of the caller's transaction; what it refuses is refused before the first write."""
     checked = _check(tx, project, request, settings, box)
+    _reserve(tx, project, [checked])
+    return _insert(tx, project, checked, settings)
+
+
+def _reserve(tx: Tx, project: Project, checked: Sequence[_Checked]) -> None:
+    reserve(tx, project.id, [each.ticket for each in checked if each.ticket is not None])
+
+
+def _insert(tx: Tx, project: Project, checked: _Checked, settings: Settings) -> StartedRun:
     run_id = ids.new_run_id()
     earlier = _take_key(tx, project, checked, run_id)
     if earlier is not None:
         return earlier
     due = runs.insert_run(tx, _new_run(project, checked, run_id))
-    return StartedRun(run_id, Status.QUEUED, project.id, checked.workflow.queue, created=True, due=due)
+    admitted = Admitted()
+    if checked.ticket is not None:
+        admitted = admit(tx, project.id, run_id, checked.ticket, settings)
+    due = due and admitted.status is Status.QUEUED
+    return StartedRun(
+        run_id, admitted.status, project.id, checked.workflow.queue, True, due, admitted.canceled
+    )
 
 
 def _check(tx: Tx, project: Project, request: StartRequest, settings: Settings, box: Box | None) -> _Checked:
@@ -152,7 +188,25 @@ def _check(tx: Tx, project: Project, request: StartRequest, settings: Settings, 
         if payload is None
         else encode_payload(payload, what="trigger payload", limit=limit),
         digest=digest(encode_payload(identity, what="start")),
+        **_keys(workflow, recorded, {**workflow.tags, **request.tags}),
     )
+
+
+def _keys(workflow: WorkflowManifest, recorded: RecordedInput, tags: dict[str, str]) -> dict[str, Any]:
+    """The keys of the run's limits, which stay as they are from its admission on."""
+    concurrency, rate = workflow.concurrency, workflow.rate_limit
+    templates = [limit["key"] for limit in (concurrency, rate) if limit]
+    value = decode_payload(recorded.text) if any(templates) else None
+
+    def key(limit: dict[str, Any]) -> str:
+        return render_key(workflow.slug, limit["key"], value, workflow.input_schema, tags)
+
+    return {
+        "ticket": Ticket(key(concurrency), concurrency["limit"], concurrency["policy"])
+        if concurrency
+        else None,
+        "rate_key": key(rate) if rate else None,
+    }
 
 
 def _checked_input(
@@ -190,4 +244,5 @@ def _new_run(project: Project, checked: _Checked, run_id: str) -> runs.NewRun:
         tags=request.tags, priority=workflow.priority if request.priority is None else request.priority,
         run_at=request.run_at, idempotency_key=request.idempotency_key, trace_id=trace_id or secrets.token_hex(16),
         parent_span_id=parent_span_id, seed=request.lineage.seed or secrets.token_hex(16), lineage=request.lineage,
+        concurrency_key=None if checked.ticket is None else checked.ticket.key, rate_key=checked.rate_key,
     )  # fmt: skip

@@ -43,9 +43,9 @@ select id as candidate_id, concurrency_key as candidate_key, case when attempt =
     rate_limit as candidate_rate_limit, rate_per_us as candidate_rate_per_us
 from runs where {_CLAIMABLE} order by priority desc, queued_at limit 1 {{for_update}} {{skip_locked}}
 """
-_TAKEN: Final = f"""
+_TAKEN: Final = """
     status_reason = null, attempt = attempt + 1, worker_id = :worker_id,
-    deployment_id = :deployment_id, started_at = coalesce(started_at, {{now}}), updated_at = {{now}}, due_at = null,
+    deployment_id = :deployment_id, started_at = coalesce(started_at, {now}), updated_at = {now}, due_at = null,
     events = events + 1
 """
 _LEASED: Final = """
@@ -60,7 +60,8 @@ _ANOTHER: Final = f"exists (select 1 from runs where {_CLAIMABLE} and id <> cand
 _LOOK: Final = Sql(f"""
 with candidate as ({_CANDIDATE}),
 moved as (
-    update runs set status = '{CLAIM.target}', {_TAKEN} from candidate where id = candidate_id and candidate_key is null and candidate_rate is null
+    update runs set status = '{CLAIM.target}', {_TAKEN} from candidate
+    where id = candidate_id and candidate_key is null and candidate_rate is null
     returning {_LEASED}
 ),
 inserted as ({TRANSITION_OF_MOVED.replace("{moved}", "moved")})
