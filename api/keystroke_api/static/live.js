@@ -3,7 +3,7 @@
 import { appendLog } from "./tail.js";
 
 const POLL_MS = 5000;
-const CALM_MS = 900; // however much happens, the page is loaded anew at most about once a second
+const CALM_MS = 600; // however much happens, this lies between two loads; what happens is there within a second
 
 export function followChanges(prepare) {
   const places = [...document.querySelectorAll("[data-live]")].filter((place) => place.dataset.active !== "false");
@@ -14,7 +14,8 @@ class Follower {
   constructor(place, prepare) {
     this.place = place;
     this.prepare = prepare;
-    this.ended = false;
+    this.ended = this.loading = this.stale = false;
+    this.loadedAt = -CALM_MS;
     this.arrived = new Set();
     document.addEventListener("visibilitychange", () => (document.hidden ? this.pause() : this.resume()));
     addEventListener("pagehide", () => this.pause());
@@ -96,12 +97,21 @@ class Follower {
 
   refreshSoon() {
     if (this.waiting) return;
-    this.waiting = setTimeout(() => { this.waiting = undefined; this.refresh(); }, this.calm ? CALM_MS : 60);
-    this.calm = true;
-    setTimeout(() => { this.calm = false; }, CALM_MS);
+    const rest = CALM_MS - (performance.now() - this.loadedAt);
+    this.waiting = setTimeout(() => { this.waiting = undefined; this.refresh(); }, Math.max(rest, 60));
   }
 
+  // One load at a time: an answer that is overtaken by a later one would show the past.
   async refresh() {
+    if (this.loading) { this.stale = true; return; }
+    this.loading = true;
+    this.loadedAt = performance.now();
+    await this.load();
+    this.loading = false;
+    if (this.stale) { this.stale = false; this.refreshSoon(); }
+  }
+
+  async load() {
     try {
       const answer = await fetch(location.href, { headers: { accept: "text/html" } });
       if (!answer.ok) return;

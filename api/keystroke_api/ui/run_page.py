@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from flask import Response, redirect, request
 
-from keystroke.clock import from_micros, to_micros
+from keystroke.clock import from_micros
 from keystroke.domain.states import TERMINAL, Status
 from keystroke.errors import RunEnded
 from keystroke.operations.api_keys import Principal
@@ -23,6 +23,7 @@ from keystroke_api.ui.log_lines import read_logs
 from keystroke_api.ui.notices import leave_notice, take_notice
 from keystroke_api.ui.payload_text import MEDIA_TYPES, as_text
 from keystroke_api.ui.returning import way_back
+from keystroke_api.ui.run_rows import elapsed_ms
 from keystroke_api.ui.sentences import sentence_of
 from keystroke_api.ui.showing import now_micros, show
 from keystroke_api.ui.waterfall import waterfall
@@ -60,7 +61,7 @@ def run_page(
         caller, run_id
     )  # before anything else of it is read, so that nothing falls in between
     record = read_run(caller, run_id, _TABS[tab])
-    elapsed, active = _elapsed(record), record["status"] not in TERMINAL
+    elapsed, active = elapsed_ms(record), record["status"] not in TERMINAL
     url = f"/history/{record['id']}"
     here = panel_of.with_("run", record["id"]) if panel_of else Address(url)
     drawn, logs = _trace(caller, record) if tab == "trace" else (None, None)
@@ -113,14 +114,6 @@ def _position(caller: Principal, run_id: str) -> int:
 def _shown(here: Address, tab: str, view: str) -> Address:
     address = here if tab == "overview" else here.with_("tab", tab)
     return address if view == "json" else address.with_("view", view)
-
-
-def _elapsed(record: dict[str, Any]) -> int | None:
-    if record["started_at"] is None:
-        return None
-    if record["duration_ms"] is not None:
-        return int(record["duration_ms"])
-    return (now_micros() - to_micros(datetime.fromisoformat(record["started_at"]))) // 1000
 
 
 def _trace(caller: Principal, record: dict[str, Any]) -> tuple[Waterfall, Logs]:
