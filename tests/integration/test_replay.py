@@ -191,6 +191,18 @@ def test_an_answer_that_came_after_the_step_is_asked_for_anew(stage: Stage) -> N
     ]
 
 
+def test_a_child_that_has_ended_is_not_started_again_though_nobody_asked_for_its_result(stage: Stage) -> None:
+    child, lease, active = stage.start_and_claim(), stage.start_and_claim(), stage.start().run_id
+    recorder = Recorder(stage, lease)
+    recorder.step("run:ended#0", "running", "workflow", child_run_id=child.run_id)
+    recorder.step("run:active#0", "running", "workflow", child_run_id=active)
+    recorder.step("last#0")
+    assert list(steps(stage, replay(stage, lease.run_id, "last#0").run_id)) == []
+    stage.finish(child)
+    copied = steps(stage, replay(stage, lease.run_id, "last#0").run_id)
+    assert [(step.identity, step.child_run_id) for step in copied.values()] == [("run:ended#0", child.run_id)]
+
+
 def test_clocks_that_differ_do_not_mix_up_the_order(stage: Stage) -> None:
     lease = stage.start_and_claim()
     Recorder(stage, lease).step("first#0", begins=3600)

@@ -7,8 +7,8 @@ A step is *before* the named one if it was on record as final (`success` or `fai
 line of calls it is everything above the named step; of branches that ran side by side (`gather`, `ctx.map`), what had started
 by then. Nothing that is copied depends on what is executed again. A hook is more than that: its answer comes from outside, and
 may have come because of what the named step did. It is copied with its answer if that was on record before the named step's
-own result; otherwise, and while it still waits, not at all: the new run asks anew. A step that was tried again and has not
-ended begins with its first try.
+own result; otherwise, and while it still waits, not at all: the new run asks anew. A child that has ended is copied even if
+nobody has asked for its result so far. A step that was tried again and has not ended begins with its first try.
 """
 
 from __future__ import annotations

@@ -10,9 +10,11 @@ from keystroke.store.sql import Sql
 _COPIED: Final = """identity, key, name, kind, status, attempt, digest, input, output, error, tries, child_run_id, started_at,
     finished_at, due_at, now_at"""
 # Steps are in the order of their start: the attempt, the time in it by its worker's clock, then the record. The answer to a
-# hook comes from outside, perhaps because of what the step did: it is kept if it was on record before the step was.
+# hook comes from outside, perhaps because of what the step did: it is kept if it was on record before the step was. A child
+# that has ended has its result, although nobody has asked for it yet.
 _BEFORE: Final = """
-    done.run_id = :source_id and done.status in ('success', 'failed')
+    done.run_id = :source_id and (done.status in ('success', 'failed') or done.kind = 'workflow' and exists (
+        select 1 from runs child where child.id = done.child_run_id and child.status in ('success', 'failed', 'canceled')))
     and (done.began_in, done.started_at, done.event) < (named.began_in, named.started_at, named.event)
     and (done.kind <> 'hook' or done.event < named.event)
 """
