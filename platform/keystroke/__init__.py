@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from keystroke.authoring.action import action
     from keystroke.authoring.context import AsyncContext, Context
     from keystroke.authoring.exceptions import ActionFailed, ChildFailed, Fatal, HookTimeout, RunCanceled
+    from keystroke.authoring.hooks import AsyncHook, Hook
     from keystroke.authoring.workflow import workflow
     from keystroke.domain.limits import Concurrency, RateLimit
     from keystroke.domain.retry import Backoff
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
-    "ActionFailed", "AsyncContext", "Backoff", "ChildFailed", "Concurrency", "Context", "Fatal", "HookTimeout", "RateLimit",
-    "RunCanceled", "__version__", "action", "workflow",
+    "ActionFailed", "AsyncContext", "AsyncHook", "Backoff", "ChildFailed", "Concurrency", "Context", "Fatal",
+    "Hook", "HookTimeout", "RateLimit", "RunCanceled", "__version__", "action", "workflow",
 ]  # fmt: skip
 
 #: Which module has each word. They are imported when they are first used, so that `keystroke --help` need not wait.
@@ -26,6 +27,8 @@ _WORDS = {
     "workflow": "keystroke.authoring.workflow",
     "Context": "keystroke.authoring.context",
     "AsyncContext": "keystroke.authoring.context",
+    "Hook": "keystroke.authoring.hooks",
+    "AsyncHook": "keystroke.authoring.hooks",
     "Backoff": "keystroke.domain.retry",
     "Fatal": "keystroke.authoring.exceptions",
     "RunCanceled": "keystroke.authoring.exceptions",

@@ -66,6 +66,7 @@ class InvalidAnswer(InvalidInput):
     """The answer does not fit {what}: {summary}"""
 
     code = "invalid-answer"
+    __init__ = InvalidInput.__init__
 
 
 class PayloadTooLarge(KeystrokeError):
@@ -272,6 +273,18 @@ class OutsideOfRun(KeystrokeError):
     """{call} works inside of a run only. Outside of one, start {workflow} with `keystroke workflows run` or over HTTP, or call it."""
 
     code = "outside-of-run"
+
+
+class MissingSecretKey(KeystrokeError):
+    """{call} needs KEYSTROKE_SECRET_KEY, which is not set: what it gives derives from that."""
+
+    code = "missing-secret-key"
+
+
+class WaitInAction(KeystrokeError):
+    """{call} was called inside of an action, which runs from its beginning to its end: wait in the workflow's own code."""
+
+    code = "wait-in-action"
 
 
 class ChildInAction(KeystrokeError):

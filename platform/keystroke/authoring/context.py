@@ -11,10 +11,14 @@ from decimal import Decimal
 from typing import Any, Protocol, TypeVar, overload
 from uuid import UUID
 
+from keystroke.authoring.children import AsyncChildRun, ChildRun
+from keystroke.authoring.hooks import AsyncHook, Hook
+from keystroke.domain.durations import Duration
 from keystroke.domain.usage import UsageKind
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Answer = TypeVar("Answer")
 
 
 class Usage(Protocol):
@@ -82,6 +86,9 @@ class Context(RunFacts, Protocol):
     ) -> list[Result]:
         """Call the action for each item, at most `concurrency` at once; each call is a step. Results in order."""
 
+    def wait(self, children: Iterable[ChildRun]) -> None:
+        """Wait until all of these children have ended, however; their `result()` says how."""
+
     def now(self) -> datetime:
         """The time, as an aware UTC datetime; the same one when the run is executed again."""
 
@@ -90,6 +97,38 @@ class Context(RunFacts, Protocol):
 
     def uuid(self) -> UUID:
         """A random UUID; the same one when the run is executed again."""
+
+    def sleep(self, duration: Duration) -> None:
+        """Let the run rest: a number of seconds, a timedelta, or text such as `90s`, `1h30m`, `3d`.
+
+        The run is suspended and holds no worker, for seconds or for a year; then the function is executed again from its top
+        and goes on here. A time of zero or less is over at once. Not inside of actions.
+        """
+
+    def sleep_until(self, time: datetime) -> None:
+        """Let the run rest until then (an aware datetime); a time that has passed is over at once. See `sleep`."""
+
+    @overload
+    def hook(
+        self, name: str, schema: type[Answer], timeout: Duration | None = None, one_click: bool = False
+    ) -> Hook[Answer]: ...
+    @overload
+    def hook(
+        self, name: str, schema: Any = ..., timeout: Duration | None = None, one_click: bool = False
+    ) -> Hook[Any]: ...
+    def hook(
+        self, name: str, schema: Any = Any, timeout: Duration | None = None, one_click: bool = False
+    ) -> Hook[Any]:
+        """Ask somebody outside: send the hook's `url` to whoever is to answer, then `wait()` for the answer.
+
+        - `name`: says what is asked, such as `approval`.
+        - `schema`: any annotation that Pydantic validates; what answers have to be, and what `wait()` gives. By default any JSON.
+        - `timeout`: how long there is to answer; after that `wait()` raises HookTimeout. By default for ever.
+        - `one_click`: whether a link with `?confirm=1` and the answer in it answers without asking again. A preview of the
+          link, as mail and chat programs make them, then answers too.
+
+        The time runs from here, not from `wait()`, and somebody may answer before that.
+        """
 
 
 class AsyncContext(RunFacts, Protocol):
@@ -115,6 +154,9 @@ class AsyncContext(RunFacts, Protocol):
     ) -> list[Any]:
         """Call the action for each item, at most `concurrency` at once; each call is a step. Results in order."""
 
+    async def wait(self, children: Iterable[AsyncChildRun]) -> None:
+        """Wait until all of these children have ended, however; their `result()` says how."""
+
     async def now(self) -> datetime:
         """The time, as an aware UTC datetime; the same one when the run is executed again."""
 
@@ -123,3 +165,35 @@ class AsyncContext(RunFacts, Protocol):
 
     async def uuid(self) -> UUID:
         """A random UUID; the same one when the run is executed again."""
+
+    async def sleep(self, duration: Duration) -> None:
+        """Let the run rest: a number of seconds, a timedelta, or text such as `90s`, `1h30m`, `3d`.
+
+        The run is suspended and holds no worker, for seconds or for a year; then the function is executed again from its top
+        and goes on here. A time of zero or less is over at once. Not inside of actions.
+        """
+
+    async def sleep_until(self, time: datetime) -> None:
+        """Let the run rest until then (an aware datetime); a time that has passed is over at once. See `sleep`."""
+
+    @overload
+    def hook(
+        self, name: str, schema: type[Answer], timeout: Duration | None = None, one_click: bool = False
+    ) -> Awaitable[AsyncHook[Answer]]: ...
+    @overload
+    def hook(
+        self, name: str, schema: Any = ..., timeout: Duration | None = None, one_click: bool = False
+    ) -> Awaitable[AsyncHook[Any]]: ...
+    def hook(
+        self, name: str, schema: Any = Any, timeout: Duration | None = None, one_click: bool = False
+    ) -> Awaitable[AsyncHook[Any]]:
+        """Ask somebody outside, awaited: send the hook's `url` to whoever is to answer, then `await hook.wait()` for the answer.
+
+        - `name`: says what is asked, such as `approval`.
+        - `schema`: any annotation that Pydantic validates; what answers have to be, and what `wait()` gives. By default any JSON.
+        - `timeout`: how long there is to answer; after that `wait()` raises HookTimeout. By default for ever.
+        - `one_click`: whether a link with `?confirm=1` and the answer in it answers without asking again. A preview of the
+          link, as mail and chat programs make them, then answers too.
+
+        The time runs from here, not from `wait()`, and somebody may answer before that.
+        """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,8 +14,9 @@ from keystroke.authoring.project import LoadedProject
 from keystroke.authoring.workflow import Workflow
 from keystroke.box import Box
 from keystroke.domain.lease import Lease
-from keystroke.domain.outcome import Canceled, Completed, Failed, Outcome
+from keystroke.domain.outcome import NO_RECORDS, Canceled, Completed, Failed, LastRecords, Outcome
 from keystroke.domain.states import Reason
+from keystroke.domain.step import StepRecord
 from keystroke.errors import WorkflowGone
 from keystroke.execution.bodies import Bodies, Raised, Returned, TryEnd
 from keystroke.execution.boundary import Boundary
@@ -23,6 +24,7 @@ from keystroke.execution.branches import Branch, current_branch
 from keystroke.execution.contexts import AsyncRunContext, RunContext
 from keystroke.execution.display import Display
 from keystroke.execution.gate import Gate
+from keystroke.execution.hooks import Hooks
 from keystroke.execution.journal import Journal
 from keystroke.execution.ledger import Ledger
 from keystroke.execution.log_capture import LogCapture, capturing
@@ -30,6 +32,7 @@ from keystroke.execution.mapping import Mapping
 from keystroke.execution.run_calls import RunCalls
 from keystroke.execution.run_facts import RunFacts
 from keystroke.execution.running_steps import RunningSteps
+from keystroke.execution.sleeping import Sleeping
 from keystroke.execution.spans import AttemptTrace
 from keystroke.execution.steps import StepDoors
 from keystroke.execution.time_limit import TimeLimit
@@ -44,10 +47,11 @@ from keystroke.store import Database
 
 @dataclass(frozen=True, slots=True)
 class AttemptResult:
-    """How an attempt ended, and how long it worked."""
+    """How an attempt ended, how long it worked, and what its finish has to write besides."""
 
     outcome: Outcome
     active: timedelta
+    last: LastRecords = NO_RECORDS
 
 
 def run_attempt(
@@ -58,18 +62,22 @@ def run_attempt(
     settings: Settings,
     box: Box | None,
     world: World | None = None,
+    *,
+    defers: bool = False,
 ) -> AttemptResult:
     """Execute the leased run up to its outcome, in this thread; the caller records the outcome (`finish_attempt`).
 
-    Raises LeaseLost when another attempt has the run, and DatabaseUnavailable when the worker drains while the database is
+    With `defers` the result holds the last records, spans and log lines, and the finish has to write them; else they are
+    written here. Raises LeaseLost when another attempt has the run, and DatabaseUnavailable when the worker drains while the database is
     away: then there is nothing to record. `world` is for tests.
     """
     began = time.monotonic()
     world = world or World(settings)
     unwind = Unwind(gate, TimeLimit(lease.timeout, lease.active, world.monotonic))
     ledger = world.ledger(database, lease, settings, gate, unwind)
-    outcome = Attempt(project, lease, gate, settings, box, world, unwind, ledger).outcome()
-    return AttemptResult(outcome, timedelta(seconds=time.monotonic() - began))
+    attempt = Attempt(project, lease, gate, settings, box, world, unwind, ledger, defers=defers)
+    outcome = attempt.outcome()
+    return AttemptResult(outcome, timedelta(seconds=time.monotonic() - began), attempt.last)
 
 
 class Attempt:
@@ -85,8 +93,13 @@ class Attempt:
         world: World,
         unwind: Unwind,
         ledger: Ledger,
+        *,
+        defers: bool = False,
     ) -> None:
         """Nothing is read or executed yet."""
+        #: What the finish has to write, where it `defers`.
+        self.last = NO_RECORDS
+        self._defers = defers
         self._project = project
         self._lease = lease
         self._gate = gate
@@ -111,6 +124,8 @@ class Attempt:
             admitted = self._admit(workflow)
             if isinstance(admitted, Failed):
                 return admitted
+            if workflow.options.durability == "relaxed":
+                self._ledger.relax()
             return self._execute(workflow, admitted.value)
         except Unwinding as unwinding:
             # The platform's own reads and writes, before user code ran.
@@ -151,7 +166,13 @@ class Attempt:
             workflow.slug,
         )
         mapping = Mapping(self._unwind, self._gate, calls.threads, boundary.platform, bodies.threads)
-        context = (AsyncRunContext if workflow.is_async else RunContext)(facts, mapping, calls.enter_call)
+        context = (AsyncRunContext if workflow.is_async else RunContext)(
+            facts,
+            mapping,
+            calls.enter_call,
+            Sleeping(calls, doors),
+            Hooks(calls, doors, self._lease.run_id, self._settings),
+        )
         display = Display(self._lease.run_id, self._ledger, buffer, running, facts, self._unwind)
         with ExitStack() as around:
             around.enter_context(self._world.flusher().watching(display))
@@ -159,11 +180,26 @@ class Attempt:
             around.enter_context(trace.collecting())
             around.enter_context(_executing(calls))
             ended = run_to_end(workflow, value, context, boundary, self._gate, self._unwind)
+        records = self._last_steps()
         outcome = self._end(workflow, ended)
         self._end_trace(outcome, trace)
         buffer.keep_aside()
-        display.flush()
+        self._tell_last(display, records)
         return outcome
+
+    def _last_steps(self) -> Sequence[StepRecord]:
+        """The records that are behind; where they cannot be written the attempt has no outcome."""
+        if self._defers:
+            return self._ledger.take_rest()
+        self._ledger.settle()
+        return ()
+
+    def _tell_last(self, display: Display, records: Sequence[StepRecord]) -> None:
+        if not self._defers:
+            display.flush()
+            return
+        spans, lines = display.take_rest()
+        self.last = LastRecords(tuple(records), tuple(spans), tuple(lines))
 
     def _bodies(self, boundary: Boundary, trace: AttemptTrace) -> Bodies:
         return Bodies(boundary, self._gate, trace, self._world, self._unwind)

@@ -29,6 +29,12 @@ class Call:
     branch: Branch
     input: Json
     digest: str
+    kind: StepKind = StepKind.ACTION
+
+    @property
+    def key(self) -> str:
+        """What the step is known by: the action's name."""
+        return self.action.key
 
     def run_body(self, function: Callable[..., Any]) -> Any:
         """Call the action's function, or what stands in for it, with arguments of its own, and give what it returns.
@@ -61,17 +67,35 @@ def open_call(
     return Call(action, args, kwargs, identity, branch, recorded.payload, digest(text))
 
 
-def mismatch(call: Call, recorded: Step, redacted: frozenset[str]) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A durable call that is no action's (a sleep, a hook, a child): what identifies it, and what stands for its arguments."""
+
+    identity: str
+    key: str
+    kind: StepKind
+    branch: Branch
+    input: Json
+    digest: str
+
+
+def ask(branch: Branch, key: str, kind: StepKind, arguments: Json) -> Asked:
+    """Take the next occurrence of the key in the branch."""
+    text = encode_payload(arguments, what=f"arguments of {key}")
+    return Asked(branch.identify(key), key, kind, branch, arguments, digest(text))
+
+
+def mismatch(call: Call | Asked, recorded: Step, redacted: frozenset[str]) -> str | None:
     """What differs between the call and its record, side by side; None where they match.
 
     A step that was copied from another run is taken by its identity alone.
     """
     if recorded.copied_from is not None:
         return None
-    if recorded.kind is StepKind.ACTION and recorded.digest == call.digest:
+    if recorded.kind is call.kind and recorded.digest == call.digest:
         return None
     then = f"{recorded.kind} {recorded.key}({_arguments(recorded.input, redacted)})"
-    now = f"{StepKind.ACTION} {call.action.key}({_arguments(call.input, redacted)})"
+    now = f"{call.kind} {call.key}({_arguments(call.input, redacted)})"
     return (
         f"step {call.identity} does not match its record: the code, or something it depends on, has changed since.\n"
         f"recorded: {then}\nactual:   {now}"

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from datetime import datetime
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from keystroke.authoring.current import inside_action
+from keystroke.domain.durations import Duration
 from keystroke.domain.usage import UsageKind
 from keystroke.execution.branches import Branch
+from keystroke.execution.hooks import ANY, AsyncRunHook, Hooks, RunHook
 from keystroke.execution.mapping import Mapping
 from keystroke.execution.run_facts import Number, RunFacts
+from keystroke.execution.sleeping import Sleeping
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -22,10 +25,14 @@ EnterCall = Callable[[str], Branch]
 class _Facts:
     """What both faces share."""
 
-    def __init__(self, facts: RunFacts, mapping: Mapping, enter_call: EnterCall) -> None:
+    def __init__(
+        self, facts: RunFacts, mapping: Mapping, enter_call: EnterCall, sleeping: Sleeping, hooks: Hooks
+    ) -> None:
         self._facts = facts
         self._mapping = mapping
         self._enter_call = enter_call
+        self._sleeping = sleeping
+        self._hooks = hooks
 
     @property
     def run_id(self) -> str:
@@ -116,6 +123,20 @@ class RunContext(_Facts):
         """A random UUID; the same one on replay."""
         return self._facts.uuid()
 
+    def sleep(self, duration: Duration) -> None:
+        """Rest for a while."""
+        self._sleeping.sleep(duration)
+
+    def sleep_until(self, time: datetime) -> None:
+        """Rest until then."""
+        self._sleeping.sleep_until(time)
+
+    def hook(
+        self, name: str, schema: Any = ANY, timeout: Duration | None = None, one_click: bool = False
+    ) -> RunHook:
+        """Ask somebody outside."""
+        return self._hooks.create(name, schema, timeout, one_click)
+
 
 class AsyncRunContext(_Facts):
     """See `authoring.context.AsyncContext`."""
@@ -149,3 +170,17 @@ class AsyncRunContext(_Facts):
     async def uuid(self) -> UUID:
         """A random UUID; the same one on replay."""
         return self._facts.uuid()
+
+    async def sleep(self, duration: Duration) -> None:
+        """Rest for a while."""
+        await self._sleeping.sleep_async(duration)
+
+    async def sleep_until(self, time: datetime) -> None:
+        """Rest until then."""
+        await self._sleeping.sleep_until_async(time)
+
+    def hook(
+        self, name: str, schema: Any = ANY, timeout: Duration | None = None, one_click: bool = False
+    ) -> Awaitable[AsyncRunHook]:
+        """Ask somebody outside."""
+        return self._hooks.create_async(name, schema, timeout, one_click)

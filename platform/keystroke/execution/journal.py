@@ -49,6 +49,13 @@ class Journal:
         with self._lock:
             return tuple(self._records)
 
+    def go_live(self) -> None:
+        """A wait that is on record as begun goes on: what comes next was never said before."""
+        with self._lock:
+            goes_live, self._is_live = not self._is_live, True
+        if goes_live:
+            self._on_live()
+
     def phase(self, branch: Branch | None) -> Phase:
         """Where that branch is; without one, where the attempt is."""
         if self._is_live:

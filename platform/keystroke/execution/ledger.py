@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Final, TypeVar
 
 from keystroke.domain.bounds import beyond_budget
@@ -23,13 +24,16 @@ from keystroke.execution.gate import Gate, Interruption
 from keystroke.execution.step_group import StepGroup
 from keystroke.execution.unwinding import Unwind
 from keystroke.operations.admit_run import admit_run
+from keystroke.operations.create_hook import HookRequest, create_hook
 from keystroke.operations.read_cost import read_cost
 from keystroke.operations.read_journal import read_journal
 from keystroke.operations.record_progress import record_progress
+from keystroke.operations.record_sleep import begin_sleep, end_sleep
 from keystroke.operations.record_step import as_record, note_running_steps, record_step, record_steps
 from keystroke.operations.record_tags import record_tags
 from keystroke.operations.record_trace import record_trace
 from keystroke.operations.record_usage import record_usage
+from keystroke.operations.settle_hook import Settled, settle_hook
 from keystroke.settings import Settings
 from keystroke.store import Database
 from keystroke.telemetry import announce
@@ -95,19 +99,40 @@ class Ledger:
 
     def settle(self) -> None:
         """Write what has gathered: nothing is behind any more."""
-        self._patiently(lambda: None)
+        if self._group is not None:
+            self._patiently(lambda: None)
 
     def take_rest(self) -> list[StepRecord]:
         """What has gathered, for the transaction in which the attempt ends. Settles what is in doubt."""
         group = self._group
         if group is None:
             return []
-        if group.doubtful:
-            self.settle()
         with group.writing:
+            if group.doubtful:
+                self.settle()
             rest = list(group.next())
             group.written()
             return rest
+
+    def begin_sleep(self, step: Step, duration: timedelta | None) -> timedelta | None:
+        """Record that a sleep has begun; how long is left of it, None: it is over."""
+        return self._patiently(
+            lambda: begin_sleep(self._database, self._lease, step, duration, self._settings)
+        )
+
+    def end_sleep(self, step: Step) -> timedelta | None:
+        """Record that a sleep is over, if it is; how long is left of it, None: it is over."""
+        return self._patiently(lambda: end_sleep(self._database, self._lease, step, self._settings))
+
+    def create_hook(self, step: Step, request: HookRequest) -> Step:
+        """Make a hook and record its step as begun; the step on record. Raises PayloadTooLarge."""
+        return self._patiently(
+            lambda: create_hook(self._database, self._lease, step, request, self._settings)
+        )
+
+    def settle_hook(self, expired: Step) -> Settled:
+        """Look for the answer to a hook; `expired` is recorded where nobody answered in time."""
+        return self._patiently(lambda: settle_hook(self._database, self._lease, expired, self._settings))
 
     def record_tags(self, tags: Mapping[str, str]) -> None:
         """Replace the run's tags."""

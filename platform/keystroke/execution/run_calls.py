@@ -5,23 +5,35 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from keystroke.authoring.action import Action
+from keystroke.authoring.current import inside_action
+from keystroke.authoring.exceptions import RunCanceled
 from keystroke.domain.failure import Failure
 from keystroke.domain.outcome import Failed
 from keystroke.domain.states import Reason
 from keystroke.domain.step import Step, StepStatus
-from keystroke.errors import ActionInForeignThread, AsyncActionInSyncWorkflow, InvalidValue, Nondeterminism
+from keystroke.errors import (
+    ActionInForeignThread,
+    AsyncActionInSyncWorkflow,
+    InvalidValue,
+    Nondeterminism,
+    NotInWorkflowCode,
+    WaitInAction,
+)
 from keystroke.execution.bodies import Bodies, Story
 from keystroke.execution.boundary import Boundary
 from keystroke.execution.branches import Branch, current_branch
-from keystroke.execution.calls import Call, mismatch, open_call
+from keystroke.execution.calls import Asked, Call, mismatch, open_call
 from keystroke.execution.failures import frames_here
+from keystroke.execution.gate import Interruption
 from keystroke.execution.journal import Journal
 from keystroke.execution.rebuilding import rebuild
 from keystroke.execution.steps import StepDoors, StepRun
 from keystroke.settings import Settings
+
+T = TypeVar("T")
 
 
 class RunCalls:
@@ -46,12 +58,7 @@ class RunCalls:
 
     def call_action(self, action: Action[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """See CurrentRun."""
-        branch = self.enter_call(action.name)
-        self._boundary.leave()
-        try:
-            return self._bodies.tell(self._story(action, args, kwargs, branch))
-        finally:
-            self._boundary.enter()
+        return self.tell(self._story(action, args, kwargs, self.enter_call(action.name)))
 
     def call_async_action(
         self, action: Action[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -80,11 +87,59 @@ class RunCalls:
     def enter_call(self, action: str) -> Branch:
         """The beginning of every durable call: the branch it is made in, unless user code is being left."""
         branch = current_branch.get()
-        # A forked child has this thread's number, and connections that are not its own.
-        if branch is None or threading.get_ident() not in self.threads or os.getpid() != self._pid:
+        if branch is None or self._is_foreign():
             raise ActionInForeignThread(action=action)
         self._doors.unwind.check()
         return branch
+
+    def enter_wait(self, call: str) -> Branch:
+        """The beginning of a call that may wait: only in the workflow's own code, and not while it cleans up after a cancel."""
+        if inside_action.get():
+            raise WaitInAction(call=call)
+        if self._is_foreign():
+            raise NotInWorkflowCode(call=call)
+        if self._doors.gate.interruption is Interruption.CANCEL:
+            raise RunCanceled
+        self._doors.unwind.check()
+        branch = current_branch.get()
+        assert branch is not None, "looked at by _is_foreign"
+        return branch
+
+    def tell(self, story: Story[T]) -> T:
+        """Go through a story in the thread of its call."""
+        self._boundary.leave()
+        try:
+            return self._bodies.tell(story)
+        finally:
+            self._boundary.enter()
+
+    async def tell_async(self, story: Story[T]) -> T:
+        """Go through a story in the event loop."""
+        return await self._bodies.tell_async(story)
+
+    def take(self, asked: Asked) -> Step | None:
+        """What is on record of the call, a wait that has only begun included; leaves where the record is of something else."""
+        recorded = self._journal.take(asked.identity)
+        if recorded is not None:
+            self._compare(asked, recorded)
+            asked.branch.note_record(recorded.now)
+        return recorded
+
+    def go_on_live(self) -> None:
+        """A wait on record goes on."""
+        self._journal.go_live()
+
+    def leave_changed(self, found: str, step: str) -> NoReturn:
+        """Leave user code: what it does is not what is on record."""
+        error = Nondeterminism(mismatch=found)
+        frames = frames_here(self._doors.directory)
+        failure = Failure(type(error).__name__, str(error), Reason.NONDETERMINISM, frames, step)
+        self._doors.unwind.leave(Failed(failure, Reason.NONDETERMINISM, counts=False))
+
+    def _is_foreign(self) -> bool:
+        # A forked child has this thread's number, and connections that are not its own.
+        foreign = threading.get_ident() not in self.threads or os.getpid() != self._pid
+        return foreign or current_branch.get() is None
 
     def _story(
         self, action: Action[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], branch: Branch
@@ -106,16 +161,9 @@ class RunCalls:
                 recorded.output, self._doors.box, f"recorded result of {call.identity}"
             )
         except InvalidValue as error:
-            self._leave_changed(str(error), call.identity)
+            self.leave_changed(str(error), call.identity)
 
-    def _compare(self, call: Call, recorded: Step) -> None:
+    def _compare(self, call: Call | Asked, recorded: Step) -> None:
         found = mismatch(call, recorded, self._redacted)
         if found is not None:
-            self._leave_changed(found, call.identity)
-
-    def _leave_changed(self, found: str, step: str) -> NoReturn:
-        """Leave user code: what it does is not what is on record."""
-        error = Nondeterminism(mismatch=found)
-        frames = frames_here(self._doors.directory)
-        failure = Failure(type(error).__name__, str(error), Reason.NONDETERMINISM, frames, step)
-        self._doors.unwind.leave(Failed(failure, Reason.NONDETERMINISM, counts=False))
+            self.leave_changed(found, call.identity)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from keystroke.authoring.exceptions import Fatal
+from keystroke.authoring.exceptions import Fatal, HookTimeout
 from keystroke.authoring.workflow import Workflow
 from keystroke.box import Box
 from keystroke.domain.failure import Failure
@@ -72,8 +72,11 @@ def left_early(
 
 def ended_in_error(error: BaseException, lease: Lease, directory: Path) -> Failed:
     """The function raised; Fatal says that no further attempt could help."""
-    counts = not isinstance(essence(error), Fatal)
-    return fail(error, Reason.USER_ERROR, lease, directory, counts=counts)
+    error = essence(error)
+    if isinstance(error, HookTimeout):
+        # Every further attempt would be told the same.
+        return fail(error, Reason.HOOK_TIMEOUT, lease, directory, counts=False)
+    return fail(error, Reason.USER_ERROR, lease, directory, counts=not isinstance(error, Fatal))
 
 
 def _swallowed(pause: Pause, unwind: Unwind, directory: Path) -> Failed:
