@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -12,21 +10,19 @@ from flask import Response, redirect, request
 
 from keystroke.domain.actor import Trigger
 from keystroke.domain.filters import Page, RunFilter
-from keystroke.errors import InvalidInput, NotJson, PayloadTooLarge
 from keystroke.operations.api_keys import Principal
 from keystroke.operations.start_run import StartRequest, start_run
 from keystroke.store import access, deployments, history
 from keystroke.store.access import Project
-from keystroke_api.refusals import InvalidJson
 from keystroke_api.rest.workflows import find_default_project, find_project
 from keystroke_api.services import services
 from keystroke_api.starting import wake_and_interrupt
-from keystroke_api.strict_json import parse_json
 from keystroke_api.ui.address import Address
 from keystroke_api.ui.contexts import WorkflowPage
+from keystroke_api.ui.entry import REFUSALS, Entry
 from keystroke_api.ui.notices import leave_notice
 from keystroke_api.ui.run_rows import run_row
-from keystroke_api.ui.schema_fields import ROOT, entered_value, fields_of, fits_form
+from keystroke_api.ui.schema_fields import entered_value, fields_of, fits_form
 from keystroke_api.ui.showing import show
 from keystroke_api.ui.wording import duration_text
 from keystroke_api.ui.workflows import workflow_row
@@ -35,24 +31,9 @@ _NEWEST: Final = 12
 _TRIGGER: Final = Trigger("api", "Web app", value="web")
 
 
-@dataclass
-class _Entry:
-    """What was entered, and what is wrong with it by field; a new form has neither."""
-
-    entered: Mapping[str, str] | None = None
-    json: str | None = None
-    by_field: dict[str, list[str]] = field(default_factory=dict)
-    whole: list[str] = field(default_factory=list)
-
-    @property
-    def refused(self) -> bool:
-        """Whether something is wrong."""
-        return bool(self.by_field or self.whole)
-
-
 def get_workflow_page(caller: Principal, slug: str) -> Response:
     """The workflow, ready to be started."""
-    entry = _Entry(json="" if request.args.get("input") == "json" else None)
+    entry = Entry(json="" if request.args.get("input") == "json" else None)
     return _shown(caller, _project(caller, request.args.get("project")), slug, entry)
 
 
@@ -61,50 +42,29 @@ def start_from_page(caller: Principal, slug: str) -> Response:
     project = _project(caller, request.form.get("project"))
     with services().database.read() as tx:
         schema = deployments.get_workflow(caller.scope, tx, project, slug).input_schema
-    entry = _Entry(entered=request.form, json=request.form.get("json"))
-    value = _read_json(entry) if entry.json is not None else _read_fields(schema, entry)
+    entry = Entry(entered=request.form, json=request.form.get("json"))
+    value = entry.read(schema)
     run_id = None if entry.refused else _start(caller, project, slug, value, entry)
     if run_id is None:
         return _shown(caller, project, slug, entry, 422)
     return leave_notice(redirect(f"/history/{run_id}", 303), "Started.")
 
 
-def _read_json(entry: _Entry) -> Any:
-    try:
-        return parse_json((entry.json or "").encode())
-    except InvalidJson as error:
-        entry.whole.append(str(error))
-        return None
-
-
-def _read_fields(schema: dict[str, Any], entry: _Entry) -> Any:
-    value, entry.by_field = entered_value(schema, entry.entered or {}) if fits_form(schema) else ({}, {})
-    return value
-
-
-def _start(caller: Principal, project: Project, slug: str, value: Any, entry: _Entry) -> str | None:
+def _start(caller: Principal, project: Project, slug: str, value: Any, entry: Entry) -> str | None:
     """The new run's id, or None with the reasons in `entry`."""
     own = services()
     try:
         started = start_run(
             own.database, project, StartRequest(slug, value, _TRIGGER, caller.actor), own.settings, own.box
         )
-    except InvalidInput as refused:
-        for each in refused.errors:
-            name = ROOT + each.path.removeprefix("$")
-            known = entry.json is None and name in request.form
-            (entry.by_field.setdefault(name, []) if known else entry.whole).append(
-                each.message if known else f"{each.path}: {each.message}"
-            )
-        return None
-    except (NotJson, PayloadTooLarge) as refused:
-        entry.whole.append(str(refused))
+    except REFUSALS as refused:
+        entry.refuse(refused)
         return None
     wake_and_interrupt(started)
     return started.run_id
 
 
-def _shown(caller: Principal, project: Project, slug: str, entry: _Entry, status: int = 200) -> Response:
+def _shown(caller: Principal, project: Project, slug: str, entry: Entry, status: int = 200) -> Response:
     with services().database.read() as tx:
         workflow = deployments.get_workflow(caller.scope, tx, project, slug)
         stats = history.list_workflow_stats(caller.scope, tx, project)
