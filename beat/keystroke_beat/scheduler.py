@@ -14,6 +14,7 @@ from keystroke.telemetry.outage import Outage
 from keystroke_beat.maintenance.recover import RecoverDeadWorkers
 from keystroke_beat.maintenance.retain import DeleteExpired, EnsurePartitions
 from keystroke_beat.maintenance.round import Means, Round
+from keystroke_beat.maintenance.unpark import UnparkForgotten, UnparkRates
 from keystroke_beat.maintenance.wake import SweepMissedWakeups, WakeSleepers
 
 #: Beat looks at least so often whether it is to end (seconds).
@@ -57,4 +58,7 @@ class RoundsScheduler(Scheduler):  # type: ignore[misc]
 
 def every_round() -> list[Round]:
     """The rounds of a beat."""
-    return [WakeSleepers(), SweepMissedWakeups(), RecoverDeadWorkers(), DeleteExpired(), EnsurePartitions()]
+    return [
+        WakeSleepers(), UnparkRates(), SweepMissedWakeups(), UnparkForgotten(), RecoverDeadWorkers(), DeleteExpired(),
+        EnsurePartitions(),
+    ]  # fmt: skip

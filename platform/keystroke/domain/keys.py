@@ -38,9 +38,7 @@ def render_key(
         parts.append(literal)
         if field is not None:
             root, *path = path_of(field)
-            found = _follow(seen[root], path)
-            if found is _MISSING and root == "input":
-                found = default_at(schema, tuple(path))
+            found = value_at(seen[root], schema if root == "input" else {}, tuple(path))
             parts.append(_text("" if found is _MISSING else found))
     return f"{slug}/{_bounded(''.join(parts))}"
 
@@ -55,29 +53,41 @@ def paths_of(template: str | None) -> list[Path]:
     return [path_of(field) for _, field, _, _ in Formatter().parse(template or "") if field]
 
 
-def default_at(schema: Mapping[str, Any], path: Path) -> Any:
-    """The published default of what lies at the path of an input that does not have it."""
+def value_at(value: Any, schema: Mapping[str, Any], path: Path) -> Any:
+    """What lies at the path of an input: its own, or the published default of what it does not have."""
     level: list[Any] = [schema]
-    for at, name in enumerate(path):
-        level = [
-            part.get("properties", {}).get(name) for each in level for part in parts_of_schema(schema, each)
-        ]
-        for each in level:
-            for part in parts_of_schema(schema, each):
-                if "default" in part:
-                    return _follow(part["default"], path[at + 1 :])
-    return _MISSING
+    for name in path:
+        level = _below(schema, level, name)
+        found = _follow(value, (name,))
+        if found is _MISSING:
+            defaults = (part["default"] for part in _all_parts(schema, level) if "default" in part)
+            found = next(defaults, _MISSING)
+        if found is _MISSING:
+            return _MISSING
+        value = found
+    return value
 
 
 def names_secret(schema: Mapping[str, Any], path: Path) -> bool:
-    """Whether the path leads to a secret of the input, or into one."""
+    """Whether the path leads to a secret of the input."""
     level: list[Any] = [schema]
     for name in path:
-        parts = [part for each in level for part in parts_of_schema(schema, each)]
-        level = [part.get("properties", {}).get(name) for part in parts]
-        level += [part.get("items") for part in parts if name.isdigit()]
-        level += [part.get("additionalProperties") for part in parts]
-    return any(part.get("writeOnly") for each in level for part in parts_of_schema(schema, each))
+        level = _below(schema, level, name)
+    return any(part.get("writeOnly") for part in _all_parts(schema, level))
+
+
+def _below(root: Mapping[str, Any], level: list[Any], name: str) -> list[Any]:
+    """The schemas of what has this name, or number, in what these schemas describe."""
+    below = []
+    for part in _all_parts(root, level):
+        properties = part.get("properties", {})
+        below += [properties[name]] if name in properties else [part.get("additionalProperties")]
+        below += [part.get("items")] if name.isdigit() else []
+    return below
+
+
+def _all_parts(root: Mapping[str, Any], level: list[Any]) -> Iterator[Mapping[str, Any]]:
+    return (part for each in level for part in parts_of_schema(root, each))
 
 
 def parts_of_schema(root: Mapping[str, Any], schema: Any) -> Iterator[Mapping[str, Any]]:
@@ -93,7 +103,7 @@ def parts_of_schema(root: Mapping[str, Any], schema: Any) -> Iterator[Mapping[st
             yield from parts_of_schema(root, part)
 
 
-def _follow(value: Any, path: Path | list[str]) -> Any:
+def _follow(value: Any, path: Path) -> Any:
     for name in path:
         if isinstance(value, Mapping) and name in value:
             value = value[name]

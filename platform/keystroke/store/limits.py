@@ -47,26 +47,33 @@ update runs set parked_on = :parked_on where id in (
 """)
 _BEST: Final = f"""
     select id, concurrency_limit, rate_key, attempt, priority, queued_at from runs
-    where project_id = :project_id and parked_on = :parked_on and status = 'queued' and {_NOT_PAUSED}
+    where project_id = :project_id and parked_on = {{name}} and status = 'queued' and {_NOT_PAUSED}
     order by priority desc, queued_at limit {_PEEKED}
 """
 _UNPARK: Final = Sql(f"""
 update runs set parked_on = null where id = (
     select id from runs where status = 'queued' and parked_on = :parked_on and id in (
-        select id from ({_BEST}) best
+        select id from ({_BEST.format(name=":parked_on")}) best
         where concurrency_limit > {RUNNING.format(project=":project_id", key=":key")}
         and (cast(:unless_rate as text) is null or attempt > 0 or rate_key is null or rate_key <> :unless_rate))
     order by priority desc, queued_at limit 1 {{for_update}} {{skip_locked}})
 returning id, project_id, queue
 """)
-_ROOM: Final = Sql(f"""
-select coalesce(max(concurrency_limit), 0) - {RUNNING.format(project=":project_id", key=":key")}
-    - (select count(*) from runs where project_id = :project_id and concurrency_key = :key and status = 'queued'
-        and parked_on is null and due_at <= {{now}} and {_NOT_PAUSED}) as room
-from ({_BEST}) best
-""")
-# Loose scan of the index: one probe for each name that somebody is parked on, however many are.
-_PARKED: Final = Sql("""
+_ON_THE_WAY: Final = f"""(select count(*) from runs where project_id = :project_id and concurrency_key = {{key}}
+    and status = 'queued' and parked_on is null and due_at <= {{{{now}}}} and {_NOT_PAUSED})"""
+
+
+def _room(name: str, key: str) -> str:
+    """How many runs parked on a key could go beside those that run or are on their way, as an expression."""
+    running = RUNNING.format(project=":project_id", key=key)
+    best = f"(select coalesce(max(concurrency_limit), 0) from ({_BEST.format(name=name)}) best)"
+    return f"{best} - {running} - {_ON_THE_WAY.format(key=key)}"
+
+
+_ROOM: Final = Sql(f"select {_room(':parked_on', ':key')} as room")
+# Loose scan of the index: one probe for each name that somebody is parked on, however many are. The room of what is no
+# concurrency key means nothing.
+_PARKED: Final = Sql(f"""
 with recursive names (number, parked_on) as (
     select 1, min(parked_on) from runs where project_id = :project_id and status = 'queued' and parked_on > :after
     union all
@@ -74,7 +81,8 @@ with recursive names (number, parked_on) as (
             and parked_on > names.parked_on)
     from names where names.parked_on is not null and number < :most
 )
-select parked_on from names where parked_on is not null order by number
+select parked_on, {_room("names.parked_on", f"substr(names.parked_on, {len(CONCURRENCY) + 1})")} as room
+from names where parked_on is not null order by number
 """)
 _PROJECTS: Final = Sql("select id from projects where id >= :first order by id")
 
@@ -129,11 +137,13 @@ def count_room(tx: Tx, project_id: str, key: str) -> int:
     return int(tx.value(_ROOM, {"project_id": project_id, "key": key, "parked_on": CONCURRENCY + key}))
 
 
-def parked_names(tx: Tx, project_id: str, after: str, most: int) -> list[str]:
-    """What runs of a project are parked on (the key with its prefix), in order; at most so many after the given one."""
-    return [
-        row.parked_on for row in tx.rows(_PARKED, {"project_id": project_id, "after": after, "most": most})
-    ]
+def parked_names(tx: Tx, project_id: str, after: str, most: int) -> list[tuple[str, int]]:
+    """What runs of a project are parked on (the key with its prefix), in order, at most so many after the given one.
+
+    Beside each concurrency key, how many of them have room.
+    """
+    rows = tx.rows(_PARKED, {"project_id": project_id, "after": after, "most": most})
+    return [(row.parked_on, int(row.room)) for row in rows]
 
 
 def project_ids(tx: Tx, first: str) -> list[str]:
