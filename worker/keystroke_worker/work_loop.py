@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from keystroke.box import Box
 from keystroke.broker.wakeups import Wakeups
 from keystroke.domain.lease import Claimant, Lease
-from keystroke.domain.outcome import HandedBack, Outcome
+from keystroke.domain.outcome import HandedBack
 from keystroke.domain.states import Status
 from keystroke.errors import DatabaseUnavailable, LeaseLost
 from keystroke.execution.attempt import AttemptResult, run_attempt
@@ -104,7 +104,7 @@ class WorkLoop:
             with bound(run_id=lease.run_id, trace_id=lease.trace_id):
                 result = self._attempt(lease)
                 self._runs += 1
-                finished = self._finish(lease, result.outcome, result.active)
+                finished = self._finish(lease, result)
                 self._report(lease, finished)
         except BaseException as error:
             self._break_down(lease, error)
@@ -115,7 +115,9 @@ class WorkLoop:
         gate = self._interrupts.begin(lease)
         worker = self._worker
         try:
-            return run_attempt(worker.database, worker.project, lease, gate, worker.settings, self._box)
+            return run_attempt(
+                worker.database, worker.project, lease, gate, worker.settings, self._box, defers=True
+            )
         except (LeaseLost, DatabaseUnavailable):
             # What was recorded is recorded; whoever has the run, or gets it next, goes on from there.
             return AttemptResult(HandedBack(), timedelta())
@@ -135,15 +137,16 @@ class WorkLoop:
         finally:
             os._exit(_BROKEN)
 
-    def _finish(self, lease: Lease, outcome: Outcome, active: timedelta) -> Finished:
+    def _finish(self, lease: Lease, result: AttemptResult) -> Finished:
         """Record the outcome, however long the database is away; the claim that goes along is given up at once."""
         worker, claimant = self._worker, self._next_claimant()
         while True:
             try:
                 with self._slot.held():
                     finished = finish_attempt(
-                        worker.database, lease, outcome, active, worker.settings, claimant
-                    )
+                        worker.database, lease, result.outcome, result.active, worker.settings, claimant,
+                        last=result.last,
+                    )  # fmt: skip
                     self._take(finished.next)
             except DatabaseUnavailable as error:
                 self._outage.failed(error)

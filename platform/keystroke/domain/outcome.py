@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from keystroke.domain.failure import Failure
 from keystroke.domain.states import Reason
+from keystroke.domain.step import StepRecord
+from keystroke.domain.trace import LogLine, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +53,20 @@ class HandedBack:
 
 
 Outcome = Completed | Failed | Suspended | Canceled | HandedBack
+
+
+@dataclass(frozen=True, slots=True)
+class LastRecords:
+    """What an attempt has done and said last, to be written with its end: one commit for all of it."""
+
+    steps: tuple[StepRecord, ...] = ()
+    spans: tuple[Span, ...] = ()
+    lines: tuple[LogLine, ...] = ()
+
+    @property
+    def has_trace(self) -> bool:
+        """Whether there are spans or log lines."""
+        return bool(self.spans or self.lines)
+
+
+NO_RECORDS: Final = LastRecords()

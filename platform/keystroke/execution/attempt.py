@@ -21,6 +21,7 @@ from keystroke.errors import WorkflowGone
 from keystroke.execution.bodies import Bodies, Raised, Returned, TryEnd
 from keystroke.execution.boundary import Boundary
 from keystroke.execution.branches import Branch, current_branch
+from keystroke.execution.children import Children
 from keystroke.execution.contexts import AsyncRunContext, RunContext
 from keystroke.execution.display import Display
 from keystroke.execution.gate import Gate
@@ -68,8 +69,8 @@ def run_attempt(
     """Execute the leased run up to its outcome, in this thread; the caller records the outcome (`finish_attempt`).
 
     With `defers` the result holds the last records, spans and log lines, and the finish has to write them; else they are
-    written here. Raises LeaseLost when another attempt has the run, and DatabaseUnavailable when the worker drains while the database is
-    away: then there is nothing to record. `world` is for tests.
+    written here. `world` is the real one by default, which wakes nobody for children. Raises LeaseLost when another attempt
+    has the run, and DatabaseUnavailable when the worker drains while the database is away: then there is nothing to record.
     """
     began = time.monotonic()
     world = world or World(settings)
@@ -165,6 +166,10 @@ class Attempt:
             workflow.is_async,
             workflow.slug,
         )
+        children = Children(
+            calls, doors, journal, self._lease.run_id, is_async=workflow.is_async, wake=self._world.wake
+        )
+        calls.children = children
         mapping = Mapping(self._unwind, self._gate, calls.threads, boundary.platform, bodies.threads)
         context = (AsyncRunContext if workflow.is_async else RunContext)(
             facts,
@@ -172,7 +177,9 @@ class Attempt:
             calls.enter_call,
             Sleeping(calls, doors),
             Hooks(calls, doors, self._lease.run_id, self._settings),
+            children,
         )
+        children.settle_recorded()
         display = Display(self._lease.run_id, self._ledger, buffer, running, facts, self._unwind)
         with ExitStack() as around:
             around.enter_context(self._world.flusher().watching(display))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
+from keystroke.domain.trace import LogLine, Span
 from keystroke.errors import DatabaseUnavailable, LeaseLost
 from keystroke.execution.ledger import Ledger
 from keystroke.execution.run_facts import RunFacts
@@ -37,9 +39,18 @@ class Display:
 
     def flush(self) -> None:
         """Write what has gathered. What the database cannot take now stays for the next time."""
+        self._try(self._write)
+
+    def take_rest(self) -> tuple[list[Span], list[LogLine]]:
+        """The spans and lines that are not written yet, for the attempt's end; progress is written here."""
+        self._try(self._write_latest)
+        with self._lock:
+            return self._buffer.drain()
+
+    def _try(self, write: Callable[[], None]) -> None:
         with self._lock:
             try:
-                self._write()
+                write()
             except DatabaseUnavailable:
                 return
             except LeaseLost as lost:
@@ -47,10 +58,13 @@ class Display:
             except Exception as error:  # noqa: BLE001 - told to the operator; the run itself goes on
                 announce(TraceNotWritten(run_id=self._run_id, why=f"{type(error).__name__}: {error}"))
 
-    def _write(self) -> None:
+    def _write_latest(self) -> None:
         progress, self._facts.unwritten_progress = self._facts.unwritten_progress, None
         if progress is not None:
             self._write_progress(progress)
+
+    def _write(self) -> None:
+        self._write_latest()
         running = self._running.take_long()
         if running:
             self._ledger.show_running(running)

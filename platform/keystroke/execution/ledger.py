@@ -11,7 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final, TypeVar
 
+from keystroke.box import Box
 from keystroke.domain.bounds import beyond_budget
+from keystroke.domain.child import ChildEnd
+from keystroke.domain.failure import Failure
 from keystroke.domain.lease import Lease
 from keystroke.domain.outcome import Failed
 from keystroke.domain.payload import Json
@@ -20,6 +23,7 @@ from keystroke.domain.step import Step, StepKind, StepRecord
 from keystroke.domain.trace import LogLine, Span
 from keystroke.domain.usage import Cost, UsageItem
 from keystroke.errors import DatabaseUnavailable, LeaseLost
+from keystroke.execution.failures import message_of, type_name
 from keystroke.execution.gate import Gate, Interruption
 from keystroke.execution.step_group import StepGroup
 from keystroke.execution.unwinding import Unwind
@@ -33,7 +37,9 @@ from keystroke.operations.record_step import as_record, note_running_steps, reco
 from keystroke.operations.record_tags import record_tags
 from keystroke.operations.record_trace import record_trace
 from keystroke.operations.record_usage import record_usage
+from keystroke.operations.settle_children import read_ends, settle_children
 from keystroke.operations.settle_hook import Settled, settle_hook
+from keystroke.operations.start_child import ChildRequest, ChildStarted, start_child
 from keystroke.settings import Settings
 from keystroke.store import Database
 from keystroke.telemetry import announce
@@ -134,6 +140,20 @@ class Ledger:
         """Look for the answer to a hook; `expired` is recorded where nobody answered in time."""
         return self._patiently(lambda: settle_hook(self._database, self._lease, expired, self._settings))
 
+    def start_child(self, step: Step, request: ChildRequest, box: Box | None) -> ChildStarted:
+        """Start a child and record its step as begun. Raises what refuses a start; then nothing was written."""
+        return self._patiently(
+            lambda: start_child(self._database, self._lease, step, request, self._settings, box)
+        )
+
+    def read_ends(self, run_ids: Sequence[str]) -> dict[str, ChildEnd]:
+        """How those of the children ended that have."""
+        return self._patiently(lambda: read_ends(self._database, run_ids))
+
+    def settle_children(self, ended: Sequence[Step]) -> None:
+        """Record the ends of children."""
+        self._patiently(lambda: settle_children(self._database, self._lease, ended, self._settings))
+
     def record_tags(self, tags: Mapping[str, str]) -> None:
         """Replace the run's tags."""
         self._patiently(lambda: record_tags(self._database, self._lease, tags))
@@ -173,6 +193,12 @@ class Ledger:
             last = {each.step.identity: each.step for each in records}
             if not (in_doubt and self._are_ours(list(last.values()))):
                 raise error from lost
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is: code must not go on upon results that cannot be recorded
+            group.give_up()
+            failure = Failure(type_name(type(error)), message_of(error), Reason.USER_ERROR)
+            self._unwind.leave(Failed(failure, Reason.USER_ERROR, counts=False))
 
     def _write_behind(self) -> None:
         """The writer's thread: one try, if the attempt is not at it itself. What fails here fails the next durable call."""

@@ -197,6 +197,9 @@ class _Records(Ledger):
     def admit(self, value: Json) -> None:
         """Nothing is written."""
 
+    def relax(self) -> None:
+        """Nothing is written, so nothing is behind."""
+
     def record_tags(self, tags: object) -> None:
         """Nothing is written, and the code goes on."""
 

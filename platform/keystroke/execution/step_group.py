@@ -32,6 +32,7 @@ class StepGroup:
         self.doubtful = False
         self._gathered: list[StepRecord] = []
         self._bytes = 0
+        self._given_up = False
         self._under_way: list[StepRecord] = []
         self._write_now = write_now
         self._lock = threading.Lock()
@@ -39,6 +40,8 @@ class StepGroup:
     def add(self, record: StepRecord) -> None:
         """Have the record written soon."""
         with self._lock:
+            if self._given_up:
+                return
             first = not self._gathered
             self._gathered.append(record)
             self._bytes += record.size
@@ -56,6 +59,12 @@ class StepGroup:
             if not self._under_way:
                 self._under_way, self._gathered, self._bytes = self._gathered, [], 0
             return self._under_way
+
+    def give_up(self) -> None:
+        """Nothing of it can be written, nor what would come after it."""
+        with self._lock:
+            self._gathered, self._bytes, self._given_up = [], 0, True
+        self.written()
 
     def written(self) -> None:
         """The group is on record."""

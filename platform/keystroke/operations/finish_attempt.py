@@ -12,15 +12,29 @@ from keystroke.crashpoints import crash_point
 from keystroke.domain import states
 from keystroke.domain.actor import SYSTEM
 from keystroke.domain.lease import Claimant, Lease
-from keystroke.domain.outcome import Canceled, Completed, Failed, HandedBack, Outcome, Suspended
+from keystroke.domain.outcome import (
+    NO_RECORDS,
+    Canceled,
+    Completed,
+    Failed,
+    HandedBack,
+    LastRecords,
+    Outcome,
+    Suspended,
+)
 from keystroke.domain.payload import encode_payload
 from keystroke.domain.retry import Backoff
 from keystroke.domain.states import Reason, Status, Transition
+from keystroke.errors import DatabaseUnavailable, LeaseLost
 from keystroke.operations.claiming import Claimed, claim_next
 from keystroke.operations.moving import default_retention, move_run
+from keystroke.operations.record_step import write_records
+from keystroke.operations.record_trace import write_trace
 from keystroke.settings import Settings
 from keystroke.store import Database, Tx, cancels, runs, waits
 from keystroke.store.runs import Changes, Moved
+from keystroke.telemetry import announce
+from keystroke.telemetry.events import TraceNotWritten
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -92,6 +106,7 @@ def _finish(
 ) -> Finished:
     try:
         with database.transaction() as tx:
+            _write_last(tx, lease, last, settings)
             moved = _end(tx, lease, ending)
             status = moved.status if moved else _recorded_before(tx, lease, ending)
             claimed = Claimed(None) if claimant is None else claim_next(tx, claimant)
@@ -101,7 +116,15 @@ def _finish(
         # The last steps found the run in other hands, or the end has been committed while its answer was lost.
         with database.read() as tx:
             before = _recorded_before(tx, lease, ending)
-        return Finished(before is not None, before, None)
+        return Finished(before is not None, before, None, again=claimant is not None)
+
+
+def _write_last(tx: Tx, lease: Lease, last: LastRecords, settings: Settings) -> None:
+    """Before the end, whose number in the run's events comes after theirs. Raises LeaseLost."""
+    if last.steps:
+        write_records(tx, lease, last.steps)
+    if last.has_trace:
+        write_trace(tx, lease, last.spans, last.lines, settings)
 
 
 def _left_to_wake(moved: Moved, claimed: Claimed) -> tuple[tuple[str, str], ...]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from keystroke.domain.lease import Lease
 from keystroke.domain.trace import LogLine, Span
 from keystroke.settings import Settings
-from keystroke.store import Database, traces
+from keystroke.store import Database, Tx, traces
 
 
 def record_trace(
@@ -15,7 +15,14 @@ def record_trace(
 ) -> None:
     """Append spans and log lines; beyond the cap of a run they are dropped, and one line says so."""
     with database.transaction() as tx:
-        if spans:
-            traces.add_spans(tx, lease.run_id, spans, settings.trace_cap)
-        if logs:
-            traces.add_logs(tx, lease.run_id, logs, settings.trace_cap)
+        write_trace(tx, lease, spans, logs, settings)
+
+
+def write_trace(
+    tx: Tx, lease: Lease, spans: Sequence[Span], logs: Sequence[LogLine], settings: Settings
+) -> None:
+    """The same in a transaction of the caller's."""
+    if spans:
+        traces.add_spans(tx, lease.run_id, spans, settings.trace_cap)
+    if logs:
+        traces.add_logs(tx, lease.run_id, logs, settings.trace_cap)
