@@ -76,7 +76,8 @@ def run_attempt(
     world = world or World(settings)
     unwind = Unwind(gate, TimeLimit(lease.timeout, lease.active, world.monotonic))
     ledger = world.ledger(database, lease, settings, gate, unwind)
-    attempt = Attempt(project, lease, gate, settings, box, world, unwind, ledger, defers=defers)
+    attempt = Attempt(project, lease, gate, settings, box, world, unwind, ledger)
+    attempt.defers = defers
     outcome = attempt.outcome()
     return AttemptResult(outcome, timedelta(seconds=time.monotonic() - began), attempt.last)
 
@@ -94,13 +95,11 @@ class Attempt:
         world: World,
         unwind: Unwind,
         ledger: Ledger,
-        *,
-        defers: bool = False,
     ) -> None:
         """Nothing is read or executed yet."""
-        #: What the finish has to write, where it `defers`.
+        #: Whether what is behind at the end is left to the finish, as `last`.
+        self.defers = False
         self.last = NO_RECORDS
-        self._defers = defers
         self._project = project
         self._lease = lease
         self._gate = gate
@@ -196,13 +195,13 @@ class Attempt:
 
     def _last_steps(self) -> Sequence[StepRecord]:
         """The records that are behind; where they cannot be written the attempt has no outcome."""
-        if self._defers:
+        if self.defers:
             return self._ledger.take_rest()
         self._ledger.settle()
         return ()
 
     def _tell_last(self, display: Display, records: Sequence[StepRecord]) -> None:
-        if not self._defers:
+        if not self.defers:
             display.flush()
             return
         spans, lines = display.take_rest()
