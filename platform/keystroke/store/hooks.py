@@ -37,7 +37,6 @@ select status, answer, expires_at - {now} as left_us from hooks where run_id = :
 _EXPIRE: Final = Sql("""
 update hooks set status = 'expired', awaited = 0 where run_id = :run_id and step = :step and status = 'waiting'
 """)
-_SETTLED: Final = Sql("update hooks set awaited = 0 where run_id = :run_id and step = :step")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +89,6 @@ def state_of(tx: Tx, run_id: str, step: str) -> HookState:
 def expire(tx: Tx, run_id: str, step: str) -> None:
     """Nobody answered in time; the transaction holds the run."""
     tx.run(_EXPIRE, {"run_id": run_id, "step": step})
-
-
-def settle(tx: Tx, run_id: str, step: str) -> None:
-    """The run has taken the answer, and rests for it no longer."""
-    tx.run(_SETTLED, {"run_id": run_id, "step": step})
 
 
 def hook_of(row: Row[Any], *, payloads: bool = True) -> Hook:
