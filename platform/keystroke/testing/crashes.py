@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Literal
 
-from keystroke.domain.step import Step, StepStatus
+from keystroke.domain.step import Step
 
 When = Literal["before", "after"]
-_FINAL: Final = (StepStatus.SUCCESS, StepStatus.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +20,7 @@ class Crash:
     def fits(self, when: When, step: Step) -> bool:
         """Whether this is the moment."""
         name = step.identity if "#" in self.step else step.key
-        return self.when == when and self.step == name and step.status in _FINAL
+        return self.when == when and self.step == name
 
     def __str__(self) -> str:
         """As the test wrote it."""

@@ -23,6 +23,7 @@ from keystroke.domain.secrets import open_sealed
 from keystroke.errors import LeaseLost
 from keystroke.execution.attempt import AttemptResult, run_attempt
 from keystroke.execution.gate import InterruptGate, Interruption, QuietGate
+from keystroke.operations.answer_hook import answer_by_id
 from keystroke.operations.cancel_run import cancel_run
 from keystroke.operations.claim_run import claim_run
 from keystroke.operations.finish_attempt import finish_attempt
@@ -32,9 +33,10 @@ from keystroke.operations.recover_runs import recover_attempt
 from keystroke.operations.start_run import StartRequest, start_run
 from keystroke.operations.wake_due import wake_due
 from keystroke.settings import Settings
-from keystroke.store import Tx, history, wakes
+from keystroke.store import Tx, answers, history, wakes
 from keystroke.store.access import Project
 from keystroke.store.memory import MemoryDatabase
+from keystroke.testing.answering import choose_hook
 from keystroke.testing.crashes import Crashes
 from keystroke.testing.kit_world import KitWorld
 from keystroke.testing.problems import KitProblem
@@ -45,8 +47,6 @@ from keystroke.testing.virtual_clock import VirtualClock, VirtualMoment
 _MOST_ATTEMPTS: Final = 10_000
 _MOST_RUNS: Final = 10_000
 _SECRET: Final = "the secret key of a test kit"  # noqa: S105 - it protects nothing: what it seals is gone with the test
-#: Microseconds by which something may come late and still counts as due: the database looks at the clock after the run did.
-_LATE: Final = 1_000
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ class Engine:
         self.box = Box(self.settings.secret_key)
         self._database = MemoryDatabase(self.clock.micros)
         weakref.finalize(self, self._database.close)
-        self._world = KitWorld(self.clock, self.stubs, self.crashes)
+        self._world = KitWorld(self.settings, self.clock, self.stubs, self.crashes)
         self._project: tuple[LoadedProject, Project, Claimant] | None = None
         self._gates: dict[str, InterruptGate] = {}
         self.runs: list[str] = []
@@ -132,7 +132,7 @@ class Engine:
         """Move the time there, and stop on the way wherever something is due."""
         if self._gates:
             raise KitProblem(what="the time cannot be moved by code that a run executes")
-        while (due := self._next_due(moment.micros + _LATE)) is not None:
+        while (due := self._next_due(moment.reach)) is not None:
             self.clock.move_to(due)
             self.settle()
         self.clock.move_to(moment.micros)
@@ -146,6 +146,17 @@ class Engine:
         self.clock.move_to(due)
         self.settle()
         return True
+
+    def answer(self, wanted: str, value: Any, run_id: str | None) -> None:
+        """Answer the hook that is meant, as somebody who is signed in. Raises what `answer_by_id` does, and KitProblem."""
+        asked = self.read(
+            lambda tx: answers.list_hooks(self.scope, tx, status=None, run_id=run_id, limit=_MOST_RUNS)
+        )
+        chosen = choose_hook(self._database, asked, wanted)
+        answer_by_id(
+            self._database, self.scope, chosen.hook.id, value, LOCAL_OWNER, None, self.settings, self.box
+        )
+        self.settle()
 
     def cancel(self, run_id: str) -> None:
         """Cancel a run; one that executes gets RunCanceled where it is. Raises RunEnded."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -13,10 +14,12 @@ from keystroke.domain.durations import Duration, parse_duration
 from keystroke.domain.payload import encode_payload
 from keystroke.domain.states import Status
 from keystroke.errors import NotJson
+from keystroke.testing.answering import answer_json
 from keystroke.testing.crashes import Crash, Crashes
 from keystroke.testing.definitions import Definitions
 from keystroke.testing.engine import Engine
 from keystroke.testing.problems import KitProblem
+from keystroke.testing.recordings import Replayed, read_recording, replay
 from keystroke.testing.stubs import NOTHING, Stub, Stubs
 from keystroke.testing.test_run import TestRun
 
@@ -107,6 +110,14 @@ class TestKit:
         self._engine.advance(clock.after(duration))
         self._refuse_missed_crashes()
 
+    def answer(self, hook: str, value: Any = None, *, run: TestRun | None = None) -> None:
+        """Answer a hook, by its name (`approval`), its step (`hook:approval#0`) or its link; the run goes on.
+
+        The answer is checked as a real one is: InvalidAnswer, HookAnswered, HookExpired, HookEnded. `run`: where several ask.
+        """
+        self._engine.answer(hook, answer_json(value), None if run is None else run.id)
+        self._refuse_missed_crashes()
+
     def cancel(self, run: TestRun) -> None:
         """Cancel a run, as somebody would in the web pages. Raises RunEnded."""
         self._engine.cancel(run.id)
@@ -137,6 +148,19 @@ class TestKit:
     def crash_before(self, step: str) -> None:
         """The attempt dies when this step has been executed and is not on record yet; once. It is recovered."""
         self._engine.crashes.to_come.append(Crash("before", step))
+
+    def replay(
+        self, recorded: TestRun | Mapping[str, Any] | Path | str, workflow: Workflow[..., Any]
+    ) -> Replayed:
+        """Execute a recorded run by today's code: no action is executed, its record is its result.
+
+        `recorded`: a run of a kit, the document of one (`TestRun.export()`), or the file that holds it. KitProblem, an
+        AssertionError, says where the code asks for something else than what is on record.
+        """
+        known = Definitions()
+        known.add(workflow)
+        recording = read_recording(recorded.export() if isinstance(recorded, TestRun) else recorded)
+        return replay(known.project(), recording, self._engine.box, self._engine.settings)
 
     def _deploy(self, workflow: Workflow[..., Any]) -> None:
         if not isinstance(workflow, Workflow):

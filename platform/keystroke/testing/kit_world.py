@@ -11,14 +11,17 @@ from typing import Any
 
 from keystroke.authoring.action import Action
 from keystroke.domain.lease import Lease
-from keystroke.domain.step import Step
+from keystroke.domain.step import Step, StepKind, StepRecord, StepStatus
 from keystroke.domain.usage import UsageItem
 from keystroke.errors import LeaseLost
 from keystroke.execution.flusher import Flushable, Flusher
 from keystroke.execution.gate import Gate
 from keystroke.execution.ledger import Ledger
+from keystroke.execution.step_group import StepGroup
 from keystroke.execution.unwinding import Unwind
 from keystroke.execution.world import World
+from keystroke.operations.create_hook import HookRequest
+from keystroke.operations.settle_hook import Expired, Settled
 from keystroke.settings import Settings
 from keystroke.store import Database
 from keystroke.testing.crashes import Crashes, When
@@ -29,8 +32,9 @@ from keystroke.testing.virtual_clock import VirtualClock
 class KitWorld(World):
     """See World."""
 
-    def __init__(self, clock: VirtualClock, stubs: Stubs, crashes: Crashes) -> None:
+    def __init__(self, settings: Settings, clock: VirtualClock, stubs: Stubs, crashes: Crashes) -> None:
         """One for all attempts of a kit."""
+        super().__init__(settings)
         self.now = clock.look
         self._clock = clock
         self._stubs = stubs
@@ -80,6 +84,14 @@ class _AtTheEnd(Flusher):
             flushable.flush()
 
 
+class _PatientGroup(StepGroup):
+    def add(self, record: StepRecord) -> None:
+        """See StepGroup: nobody is woken to write it."""
+        with self._lock:
+            self._gathered.append(record)
+            self._bytes += record.size
+
+
 class _MortalLedger(Ledger):
     """Where a crash is asked for the attempt writes nothing any more, and leaves user code: as if it had lost its run."""
 
@@ -97,9 +109,40 @@ class _MortalLedger(Ledger):
 
     def record(self, step: Step, usage: Sequence[UsageItem] = ()) -> None:
         """See Ledger."""
-        self._die_if_asked("before", step)
+        is_final = step.status in (StepStatus.SUCCESS, StepStatus.FAILED)
+        if is_final and step.kind is StepKind.ACTION:
+            self._die_if_asked("before", step)
         super().record(step, usage)
-        self._die_if_asked("after", step)
+        if is_final:
+            self._die_if_asked("after", step)
+
+    def relax(self) -> None:
+        """Records of a relaxed workflow are written where something forces it, never by the clock: every time alike."""
+        self._group = _PatientGroup(lambda: None)
+
+    def begin_sleep(self, step: Step, duration: timedelta | None) -> timedelta | None:
+        """See Ledger."""
+        self._die_if_asked("before", step)
+        left = super().begin_sleep(step, duration)
+        self._die_if_over(step, is_over=left is None)
+        return left
+
+    def end_sleep(self, step: Step) -> timedelta | None:
+        """See Ledger."""
+        left = super().end_sleep(step)
+        self._die_if_over(step, is_over=left is None)
+        return left
+
+    def create_hook(self, step: Step, request: HookRequest) -> Step:
+        """See Ledger."""
+        self._die_if_asked("before", step)
+        return super().create_hook(step, request)
+
+    def settle_hook(self, expired: Step) -> Settled:
+        """See Ledger."""
+        settled = super().settle_hook(expired)
+        self._die_if_over(expired, is_over=isinstance(settled, Expired))
+        return settled
 
     def record_usage(self, call: Step, items: Sequence[UsageItem]) -> None:
         """See Ledger."""
@@ -110,4 +153,9 @@ class _MortalLedger(Ledger):
     def _die_if_asked(self, when: When, step: Step) -> None:
         attempt = (self._lease.run_id, self._lease.attempt)
         if self._crashes.strikes(when, step, attempt):
+            self._group = None  # what was not written yet has died, too
             self._unwind.leave(LeaseLost(run_id=attempt[0], attempt=attempt[1]))
+
+    def _die_if_over(self, wait: Step, *, is_over: bool) -> None:
+        if is_over:
+            self._die_if_asked("after", wait)
