@@ -165,6 +165,18 @@ def test_downloads_hold_the_values_that_are_on_record(show: Show) -> None:
     assert api.client.get(f"/history/{run_id}/input.exe").status_code == 404
 
 
+def test_a_run_of_thousands_is_shown_in_part_and_downloaded_whole(show: Show) -> None:
+    api, showcase = show
+    run_id = showcase.long(steps=130, lines=1_300)
+    text = page(api, f"/history/{run_id}")
+    assert re.findall(r'class="step-name">(\w+#\d+)<', text) == [f"read_section#{n}" for n in range(30, 130)]
+    assert "30 earlier ones left out" in text
+    assert f"/history/{run_id}/steps.json" in text
+    assert len(api.client.get(f"/history/{run_id}/steps.json").json) == 130
+    trace = api.client.get(f"/history/{run_id}/trace.json?download").json
+    assert [line["body"] for line in trace["logs"]] == [f"line {n}" for n in range(1_300)]
+
+
 def test_the_panel_stands_beside_the_list(show: Show) -> None:
     api, showcase = show
     run_id = showcase.declined()

@@ -225,6 +225,18 @@ class Showcase:
         self._logs(lease, ["Reading section 1", "Reading section 2"], "read_section#0", "INFO")
         return lease.run_id
 
+    def long(self, steps: int, lines: int) -> str:
+        """A success with many steps and log lines."""
+        lease = self.stage.start_and_claim("long-report", value={"sections": steps})
+        at = self.now()
+        for number in range(steps):
+            began = at + timedelta(milliseconds=number)
+            step = self._step(f"read_section#{number}", began, began, {"number": number}, number)
+            record_step(self.stage.database, lease, step, self.stage.settings)
+        self._logs(lease, [f"line {number}" for number in range(lines)], "read_section#0", "INFO")
+        self.stage.finish(lease)
+        return lease.run_id
+
     def nasty(self) -> str:
         """A success with payloads, logs and tags that try to break the page."""
         lease = self.stage.start_and_claim("charge-card", value=NASTY, tags={"<b>x</b>": "<i>y</i>"})

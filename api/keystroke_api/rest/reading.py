@@ -8,6 +8,7 @@ from typing import Any
 from flask import Response
 
 from keystroke.domain import presentation
+from keystroke.domain.run import Run
 from keystroke.domain.scope import Scope
 from keystroke.errors import RunNotFound
 from keystroke.ids import RUN_ID_PREFIX
@@ -22,6 +23,7 @@ from keystroke_api.rest.texts import API
 from keystroke_api.services import services
 
 _RUN_ID_LENGTH = 30
+_MOST_LINES = 1000
 
 
 @operation("GET", f"{API}/runs", role=Role.VIEWER, answers={200: Answer("Part of the list.", RunList)})
@@ -85,8 +87,13 @@ def whole_run_id(scope: Scope, tx: Tx, run_id: str) -> str:
     return run_id if len(run_id) == _RUN_ID_LENGTH else history.find_run_id(scope, tx, run_id)
 
 
-def read_run(caller: Principal, run_id: str, parts: frozenset[str] = frozenset()) -> dict[str, Any]:
-    """The JSON of a run with the parts that were asked for, all as of one moment."""
+def read_run(
+    caller: Principal, run_id: str, parts: frozenset[str] = frozenset(), *, most_lines: int = _MOST_LINES
+) -> dict[str, Any]:
+    """The JSON of a run with the parts that were asked for, all as of one moment.
+
+    The trace has the first `most_lines` spans and log lines; as the part `spans` it has no log lines.
+    """
     hidden = _hidden()
     with services().database.read() as tx:
         run = history.get_run(caller.scope, tx, whole_run_id(caller.scope, tx, run_id))
@@ -100,18 +107,19 @@ def read_run(caller: Principal, run_id: str, parts: frozenset[str] = frozenset()
         if "timeline" in parts:
             timeline = history.list_timeline(caller.scope, tx, run.id)
             document["timeline"] = [presentation.timeline_json(entry) for entry in timeline]
-        if "trace" in parts:
-            document["trace"] = _trace(caller.scope, tx, run.id, run.trace_id)
+        if parts & {"trace", "spans"}:
+            lines = most_lines if "trace" in parts else 0
+            document["trace"] = _trace(caller.scope, tx, run, most_lines, lines)
     return document
 
 
-def _trace(scope: Scope, tx: Tx, run_id: str, trace_id: str) -> dict[str, Any]:
+def _trace(scope: Scope, tx: Tx, run: Run, most_spans: int, most_logs: int) -> dict[str, Any]:
+    spans = history.list_spans(scope, tx, run.id, limit=most_spans)
+    logs = history.list_logs(scope, tx, run.id, limit=most_logs)
     return {
-        "trace_id": trace_id,
-        "spans": [
-            presentation.span_json(span, trace_id) for _, span in history.list_spans(scope, tx, run_id)
-        ],
-        "logs": [presentation.log_json(line) for _, line in history.list_logs(scope, tx, run_id)],
+        "trace_id": run.trace_id,
+        "spans": [presentation.span_json(span, run.trace_id) for _, span in spans],
+        "logs": [presentation.log_json(line) for _, line in logs],
     }
 
 

@@ -150,6 +150,7 @@ class RunPage:
     close_url: Annotated[str | None, "The list without the panel; None on the run's own page."]
     workflow_url: Annotated[str, "Page of its workflow."]
     payloads: Annotated[bool, "Whether the reader may see input and output."]
+    steps_left_out: Annotated[int, "On the tab `overview`: steps that are older than those shown."]
     waterfall: Annotated[Waterfall | None, "On the tab `trace`."]
     logs: Annotated[Logs | None, "On the tab `trace`."]
     notice: Annotated[str, "What the last form did."]

@@ -32,10 +32,12 @@ from keystroke_api.ui.waterfall import waterfall
 _TABS: Final[dict[str, frozenset[str]]] = {
     "overview": frozenset({"steps"}),
     "metadata": frozenset({"attempts", "timeline"}),
-    "trace": frozenset({"steps", "trace"}),
+    "trace": frozenset({"steps", "spans"}),
 }
 _VIEWS: Final = ("json", "yaml")
 _EVERYTHING: Final = frozenset({"steps", "attempts", "timeline", "trace"})
+#: Steps that the overview shows, the newest: a page of thousands is of no use to anybody, and loaded anew with each change.
+_MOST_STEPS: Final = 100
 #: What can be downloaded by itself.
 _PARTS: Final = ("run", "input", "output", "error", "trace", "steps", "trigger")
 
@@ -61,6 +63,7 @@ def run_page(
         caller, run_id
     )  # before anything else of it is read, so that nothing falls in between
     record = read_run(caller, run_id, _TABS[tab])
+    left_out = _shorten_steps(record) if tab == "overview" else 0
     elapsed, active = elapsed_ms(record), record["status"] not in TERMINAL
     url = f"/history/{record['id']}"
     here = panel_of.with_("run", record["id"]) if panel_of else Address(url)
@@ -72,7 +75,8 @@ def run_page(
         url=url, events_url=f"{API}/runs/{record['id']}/events?after={position}", here=str(_shown(here, tab, view)),
         close_url=str(panel_of) if panel_of else None,
         workflow_url=f"/workflows/{quote(record['workflow'])}?project={quote(record['project'])}",
-        payloads=caller.scope.payloads, waterfall=drawn, logs=logs, notice="" if panel_of else take_notice(),
+        payloads=caller.scope.payloads, steps_left_out=left_out, waterfall=drawn, logs=logs,
+        notice="" if panel_of else take_notice(),
     )  # fmt: skip
 
 
@@ -91,7 +95,8 @@ def cancel_from_page(caller: Principal, run_id: str) -> Response:
 def download_part(caller: Principal, run_id: str, part: str, kind: str) -> Response:
     """A payload, or the whole record, as a file; without `download` as text to be looked at."""
     included = _EVERYTHING if part in ("run", "steps", "trace") else frozenset[str]()
-    record = read_run(caller, run_id, included)
+    # All that a run may have, and the note that says where its log was cut.
+    record = read_run(caller, run_id, included, most_lines=services().settings.trace_cap + 1)
     value = record if part == "run" else record["trigger"]["payload"] if part == "trigger" else record[part]
     disposition = (
         f'attachment; filename="{record["id"]}-{part}.{kind}"' if "download" in request.args else "inline"
@@ -104,6 +109,13 @@ def download_part(caller: Principal, run_id: str, part: str, kind: str) -> Respo
 def is_part(part: str, kind: str) -> bool:
     """Whether there is such a file."""
     return part in _PARTS and kind in MEDIA_TYPES
+
+
+def _shorten_steps(record: dict[str, Any]) -> int:
+    """Leave the newest steps in the record; how many others there are."""
+    every = record["steps"]
+    record["steps"] = every[-_MOST_STEPS:]
+    return len(every) - len(record["steps"])
 
 
 def _position(caller: Principal, run_id: str) -> int:
