@@ -22,6 +22,7 @@ from keystroke.errors import AmbiguousRunId, RunNotFound
 from keystroke.ids import RUN_ID_PREFIX
 from keystroke.store.access import Project, find_project, list_projects
 from keystroke.store.database import Tx
+from keystroke.store.limits import RATE
 from keystroke.store.run_filters import STEP_COUNT, conditions_of
 from keystroke.store.sql import Sql
 from keystroke.store.steps import list_steps, list_usage
@@ -40,7 +41,9 @@ select runs.*, {{now}} as now, {STEP_COUNT} as steps_so_far,
 from runs
 """
 _GET: Final = Sql(f"{_RUN} where runs.id = :run_id and runs.organization_id = :organization_id")
-_BY_ID: Final = Sql(f"{_RUN} where runs.id {{in:run_ids}} and runs.project_id {{in:projects}} order by runs.id")
+_BY_ID: Final = Sql(
+    f"{_RUN} where runs.id {{in:run_ids}} and runs.project_id {{in:projects}} order by runs.id"
+)
 _PAYLOADS: Final = Sql("select name, body from run_payloads where run_id = :run_id")
 _FIND: Final = Sql("""
 select id from runs where id >= :first and id < :after and project_id {in:projects} order by id limit 2
@@ -191,7 +194,9 @@ def _status_reason(row: Row[Any]) -> Reason | None:
         return Reason.SCHEDULED
     if row.queue_paused:
         return Reason.QUEUE_PAUSED
-    return Reason.WAITING_FOR_CONCURRENCY if row.parked_on else Reason.WAITING_FOR_WORKER
+    if row.parked_on is None:
+        return Reason.WAITING_FOR_WORKER
+    return Reason.WAITING_FOR_RATE_LIMIT if row.parked_on.startswith(RATE) else Reason.WAITING_FOR_CONCURRENCY
 
 
 def _run(row: Row[Any], project: Project, payloads: dict[str, Any], usage: list[UsageItem]) -> Run:

@@ -50,10 +50,12 @@ select project_id, key from rate_limits where due_at <= {now} order by due_at li
 _FORGOTTEN: Final = Sql("""
 update rate_limits set due_at = {now} where project_id = :project_id and key = :key and due_at is null
 """)
-_ALLOWED: Final = Sql(f"""
-select case when arrival_at - tolerance_us > {{now}} then 0
-    else ({{now}} - {_LATER} + tolerance_us) / interval_us + 1 end as allowed
-from rate_limits where project_id = :project_id and key = :key and due_at <= {{now}}
+_ALLOWED: Final = Sql("""
+select case when arrival_at - tolerance_us > clock.now then 0
+    when arrival_at > clock.now then (clock.now - arrival_at + tolerance_us) / interval_us + 1
+    else tolerance_us / interval_us + 1 end as allowed
+from rate_limits, (select {now} as now) clock
+where project_id = :project_id and key = :key and due_at <= clock.now
 """)
 # What nobody has begun under for long says no more than a row that is not there.
 _FORGET: Final = Sql("delete from rate_limits where due_at is null and arrival_at < {now} - :age_us")
