@@ -31,7 +31,7 @@ from support.starts import Stage
 PREAMBLE = """\
 import asyncio, logging, os, sys, time, threading
 from datetime import datetime
-from keystroke import ActionFailed, AsyncContext, Backoff, Context, Fatal, RunCanceled, action, workflow
+from keystroke import ActionFailed, AsyncContext, Backoff, ChildFailed, Context, Fatal, RunCanceled, action, workflow
 
 CALLS = []
 

@@ -8,10 +8,27 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from keystroke.authoring.action import Action
+    from keystroke.authoring.children import ChildOptions
+    from keystroke.authoring.workflow import Workflow
+
+
+class CurrentChildren(Protocol):
+    """The run in which user code executes, as a workflow sees it that is to be its child.
+
+    In an `async def` workflow the results are awaited.
+    """
+
+    def start(self, workflow: Workflow[..., Any], value: Any, options: ChildOptions) -> Any:
+        """Start the child, or find it on record: a ChildRun (AsyncChildRun)."""
+
+    def run(self, workflow: Workflow[..., Any], value: Any, options: ChildOptions) -> Any:
+        """Start the child, wait for it, and give its output."""
 
 
 class CurrentRun(Protocol):
     """The run in which user code executes, as an action sees it."""
+
+    children: CurrentChildren
 
     def call_action(self, action: Action[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Make the call a step: give its recorded result, or run it here, record and give its result."""

@@ -52,9 +52,10 @@ class HookTimeout(Exception):
 
 
 class ChildFailed(Exception):
-    """A child run ended without success.
+    """A child run ended without success, or could not be started.
 
-    `run_id` and `workflow` say which, `status` is `failed` or `canceled`, `type` and `message` tell its error.
+    `run_id` and `workflow` say which, `status` is `failed` or `canceled`, `type` and `message` tell its error. One that was
+    `refused` was never started, and has no `run_id`.
     """
 
     def __init__(self, run_id: str, workflow: str, status: str, type: str, message: str) -> None:
@@ -69,4 +70,6 @@ class ChildFailed(Exception):
     def __str__(self) -> str:
         """`charge-card (run_…) failed: PaymentError: card expired`."""
         told = f": {self.type}: {self.message}" if self.type else ""
+        if not self.run_id:
+            return f"{self.workflow} was not started{told}"
         return f"{self.workflow} ({self.run_id}) {self.status}{told}"

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, Final, Generic, Literal, ParamSpec, TypeVar
 
 from keystroke.authoring.action import type_problems
+from keystroke.authoring.children import child_options, children_here
 from keystroke.authoring.codec import Codec
 from keystroke.authoring.context import AsyncContext, Context
 from keystroke.authoring.definition import function_problems, place, report
@@ -55,6 +56,39 @@ class Workflow(Generic[P, R]):
     def __repr__(self) -> str:
         """`<workflow signup-pipeline>`."""
         return f"<workflow {self.slug}>"
+
+    def start(
+        self,
+        input: Any = None,
+        *,
+        key: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        detached: bool = False,
+    ) -> Any:
+        """Inside of a run: start this workflow as its child, and go on. Gives the child, a `ChildRun`.
+
+        `key` makes it one run however often it is started; `tags` are set on it; `detached`: it goes on when its parent is
+        canceled. In an `async def` workflow it is awaited, and gives an `AsyncChildRun`.
+        """
+        call = f"{self.__name__}.start"
+        options = child_options(call, key, tags, detached)
+        return children_here(call, self.slug).start(self, input, options)
+
+    def run(
+        self,
+        input: Any = None,
+        *,
+        key: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        detached: bool = False,
+    ) -> Any:
+        """Inside of a run: start this workflow as its child, wait for it, and give its output; see `start`.
+
+        Raises ChildFailed where the child failed or was canceled. In an `async def` workflow it is awaited.
+        """
+        call = f"{self.__name__}.run"
+        options = child_options(call, key, tags, detached)
+        return children_here(call, self.slug).run(self, input, options)
 
     def invoke(self, value: Any, context: Any) -> Any:
         """Call the function with its validated input and its context, each where the signature wants it.

@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
+from keystroke.authoring.children import AsyncChildRun, ChildRun
 from keystroke.authoring.current import inside_action
 from keystroke.domain.durations import Duration
 from keystroke.domain.usage import UsageKind
 from keystroke.execution.branches import Branch
+from keystroke.execution.children import Children
 from keystroke.execution.hooks import ANY, AsyncRunHook, Hooks, RunHook
 from keystroke.execution.mapping import Mapping
 from keystroke.execution.run_facts import Number, RunFacts
@@ -26,13 +28,20 @@ class _Facts:
     """What both faces share."""
 
     def __init__(
-        self, facts: RunFacts, mapping: Mapping, enter_call: EnterCall, sleeping: Sleeping, hooks: Hooks
+        self,
+        facts: RunFacts,
+        mapping: Mapping,
+        enter_call: EnterCall,
+        sleeping: Sleeping,
+        hooks: Hooks,
+        children: Children,
     ) -> None:
         self._facts = facts
         self._mapping = mapping
         self._enter_call = enter_call
         self._sleeping = sleeping
         self._hooks = hooks
+        self._children = children
 
     @property
     def run_id(self) -> str:
@@ -111,6 +120,10 @@ class RunContext(_Facts):
         """Call the action for each item; each call is a step."""
         return cast("list[Result]", self._mapping.in_threads(action, items, concurrency, self._branch()))
 
+    def wait(self, children: Iterable[ChildRun]) -> None:
+        """Wait until all have ended."""
+        self._children.wait(children)
+
     def now(self) -> datetime:
         """The time; the same one on replay."""
         return self._facts.now()
@@ -158,6 +171,10 @@ class AsyncRunContext(_Facts):
     ) -> list[Result]:
         """Call the action for each item; each call is a step."""
         return cast("list[Result]", await self._mapping.in_tasks(action, items, concurrency, self._branch()))
+
+    async def wait(self, children: Iterable[AsyncChildRun]) -> None:
+        """Wait until all have ended."""
+        await self._children.wait_async(children)
 
     async def now(self) -> datetime:
         """The time; the same one on replay."""

@@ -27,6 +27,7 @@ class Journal:
         """`on_live` is called when the first step begins that is not on record."""
         self._records = {step.identity: step for step in steps}
         self._ahead = Counter(branch_of(step.identity) for step in steps)
+        self._settled: set[str] = set()
         self._is_live = not steps
         self._on_live = on_live
         self._lock = threading.Lock()
@@ -48,6 +49,25 @@ class Journal:
         """The identities of the records that the attempt has not come by."""
         with self._lock:
             return tuple(self._records)
+
+    def open_children(self) -> list[Step]:
+        """The records of children that were started, and whose ends are not on record."""
+        with self._lock:
+            return [
+                step
+                for step in self._records.values()
+                if step.child_run_id and step.status is StepStatus.RUNNING
+            ]
+
+    def settle(self, steps: Sequence[Step]) -> None:
+        """Ends of children were recorded now: these are their records from here on."""
+        with self._lock:
+            self._records.update({step.identity: step for step in steps})
+            self._settled.update(step.identity for step in steps)
+
+    def settled_now(self, identity: str) -> bool:
+        """Whether the end of that child was recorded by this attempt: earlier ones have not come past it."""
+        return identity in self._settled
 
     def go_live(self) -> None:
         """A wait that is on record as begun goes on: what comes next was never said before."""

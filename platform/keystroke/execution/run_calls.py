@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NoReturn, TypeVar
 
 from keystroke.authoring.action import Action
-from keystroke.authoring.current import inside_action
+from keystroke.authoring.current import CurrentChildren, inside_action
 from keystroke.authoring.exceptions import RunCanceled
 from keystroke.domain.failure import Failure
 from keystroke.domain.outcome import Failed
@@ -39,6 +39,9 @@ T = TypeVar("T")
 class RunCalls:
     """Implements `authoring.current.CurrentRun` for one attempt."""
 
+    #: Set by the attempt: they make their calls here.
+    children: CurrentChildren
+
     def __init__(
         self, doors: StepDoors, journal: Journal, boundary: Boundary, bodies: Bodies, settings: Settings, async_in: bool,
         workflow: str,
@@ -52,6 +55,8 @@ class RunCalls:
         self._is_async = async_in
         self._workflow = workflow
         self._redacted = frozenset(settings.redact)
+        #: Bytes of a payload as JSON.
+        self.payload_limit = settings.payload_limit
         self._pid = os.getpid()
         #: Threads of `ctx.map`, in which actions may be called.
         self.threads = {threading.get_ident()}

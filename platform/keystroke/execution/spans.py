@@ -35,6 +35,11 @@ def root_span_id(run_id: str) -> str:
     return hashlib.sha256(f"{run_id} root span".encode()).hexdigest()[:16]
 
 
+def step_span_id(run_id: str, identity: str) -> str:
+    """The id of the span of a step that goes on over several attempts."""
+    return hashlib.sha256(f"{run_id} {identity}".encode()).hexdigest()[:16]
+
+
 class AttemptTrace:
     """The spans of one attempt, collected in the buffer."""
 

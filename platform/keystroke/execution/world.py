@@ -19,12 +19,22 @@ from keystroke.execution.unwinding import Unwind
 from keystroke.settings import Settings
 from keystroke.store import Database
 
+#: Wakes the workers of a queue, given as project id and name, without making its caller wait.
+Wake = Callable[[str, str], None]
+
+
+def wake_nobody(_project_id: str, _queue: str) -> None:
+    """Somebody else looks for work."""
+
 
 class World:
     """The real one."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Its clock goes as the database's does."""
+    wake: Wake = staticmethod(wake_nobody)
+
+    def __init__(self, settings: Settings, wake: Wake = wake_nobody) -> None:
+        """Its clock goes as the database's does; `wake` is told of the queues in which children were started."""
+        self.wake = wake
         self.now: Callable[[], datetime] = clock_with(settings.clock_offset)
 
     def monotonic(self) -> float:
