@@ -155,7 +155,7 @@ def test_an_item_that_sleeps_keeps_its_room(make_rig: MakeRig, workflow: str) ->
     rig = make_rig(BRANCHES)
     _, outcomes = naps(rig, workflow)
     assert outcomes[-1] == Completed(["after 1", "after 2", "after 3"])
-    assert rig.calls[:2] == ["before 1", "before 2"]
+    assert sorted(rig.calls[:2]) == ["before 1", "before 2"]
     assert rig.calls[2:4] == ["after 1", "before 3"]
     assert sorted(rig.calls[4:]) == ["after 2", "after 3"]
 
