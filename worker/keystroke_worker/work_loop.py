@@ -14,6 +14,7 @@ from keystroke.domain.outcome import HandedBack
 from keystroke.domain.states import Status
 from keystroke.errors import DatabaseUnavailable, LeaseLost
 from keystroke.execution.attempt import AttemptResult, run_attempt
+from keystroke.execution.world import World
 from keystroke.operations.claim_run import claim_run
 from keystroke.operations.finish_attempt import Finished, finish_attempt
 from keystroke.telemetry import announce
@@ -46,6 +47,7 @@ class WorkLoop:
         self._interrupts = interrupts
         self._wakeups = wakeups
         self._box = box
+        self._world = World(worker.settings, wakeups.wake)
         self._outage = Outage.of_database()
         self._surroundings = Surroundings()
         self._runs = 0
@@ -116,8 +118,8 @@ class WorkLoop:
         worker = self._worker
         try:
             return run_attempt(
-                worker.database, worker.project, lease, gate, worker.settings, self._box, defers=True
-            )
+                worker.database, worker.project, lease, gate, worker.settings, self._box, self._world, defers=True
+            )  # fmt: skip
         except (LeaseLost, DatabaseUnavailable):
             # What was recorded is recorded; whoever has the run, or gets it next, goes on from there.
             return AttemptResult(HandedBack(), timedelta())
