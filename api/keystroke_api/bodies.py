@@ -9,17 +9,20 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from flask import request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from keystroke.domain.payload import Json
-from keystroke_api.refusals import BodyTooLarge, BodyTooSlow, UnsupportedMediaType
+from keystroke_api.refusals import BodyTooLarge, BodyTooSlow, InvalidForm, UnsupportedMediaType
 from keystroke_api.strict_json import parse_json
 
 #: All of a body has to arrive within this time.
 BODY_SECONDS: Final = 10.0
 _JSON: Final = "application/json"
+_FORM: Final = "application/x-www-form-urlencoded"
+_MOST_FIELDS: Final = 1_000
 
 
 def read_json(limit: int, *, optional: bool = False) -> Json:
@@ -29,6 +32,24 @@ def read_json(limit: int, *, optional: bool = False) -> Json:
     if request.mimetype != _JSON:
         raise UnsupportedMediaType
     return parse_json(_read(limit))
+
+
+def read_form(limit: int) -> dict[str, str]:
+    """The fields of a form that a page has sent, of at most `limit` bytes; of a name that occurs twice the first counts."""
+    if request.mimetype != _FORM:
+        raise UnsupportedMediaType
+    try:
+        pairs = parse_qsl(
+            _read(limit).decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS
+        )
+    except ValueError as error:
+        raise InvalidForm(why=str(error)) from error
+    return dict(reversed(pairs))
+
+
+def sends_form() -> bool:
+    """Whether the body is a form as browsers send it."""
+    return request.mimetype == _FORM
 
 
 def _has_body() -> bool:

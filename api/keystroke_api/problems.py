@@ -11,10 +11,12 @@ from pydantic import BaseModel, Field
 from werkzeug.exceptions import HTTPException
 
 from keystroke import errors
+from keystroke.domain.secrets import redact_tokens
 from keystroke.errors import KeystrokeError, PathError
 from keystroke.telemetry import announce
 from keystroke.telemetry.events import RequestFailed, RequestPutOff
 from keystroke_api import refusals
+from keystroke_api.links import shown_path
 
 MEDIA_TYPE: Final = "application/problem+json"
 _TYPE_PREFIX: Final = "urn:keystroke:problem:"
@@ -34,6 +36,7 @@ _ABBREVIATIONS: Final = frozenset({"api", "id", "json"})
 #: The status of every error that a route lets through. What is not here is our own mistake: 500.
 STATUSES: Final[dict[type[KeystrokeError], int]] = {
     refusals.InvalidJson: 400,
+    refusals.InvalidForm: 400,
     refusals.KeyMissing: 401,
     refusals.KeyRefused: 401,
     refusals.RoleTooLow: 403,
@@ -103,9 +106,9 @@ def problem_document(error: KeystrokeError) -> dict[str, Any]:
     """The problem document of an error, as it stands in an answer of its own or in a batch."""
     status = status_of(error)
     if status == 503:
-        announce(RequestPutOff(method=request.method, path=request.path, why=str(error)))
+        announce(RequestPutOff(method=request.method, path=shown_path(), why=str(error)))
     if status == 500:
-        announce(RequestFailed(method=request.method, path=request.path, status=status), error=error)
+        announce(RequestFailed(method=request.method, path=shown_path(), status=status), error=error)
         return document("internal-error", status, _OUR_MISTAKE, g.request_id)
     return document(error.code, status, str(error), g.request_id, getattr(error, "errors", ()))
 
@@ -132,6 +135,8 @@ def _title(code: str) -> str:
 
 
 def _shortened(text: str) -> str:
+    """The text as it may be answered: callers' own words are in it, and with them perhaps the token of a hook."""
+    text = redact_tokens(text)
     return text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + "…"
 
 
@@ -155,7 +160,7 @@ def _http_error(error: HTTPException) -> Response:
     code = error.name.lower().replace(" ", "-")
     unrouted = _UNROUTED.get(status)
     detail = (
-        unrouted.format(method=request.method, path=request.path[:200]) if unrouted else error.description
+        unrouted.format(method=request.method, path=shown_path()[:200]) if unrouted else error.description
     )
     answer = _answer(document(code, status, detail or error.name, g.request_id))
     for name, value in error.get_headers(request.environ):
@@ -165,5 +170,5 @@ def _http_error(error: HTTPException) -> Response:
 
 
 def _failed(error: Exception) -> Response:
-    announce(RequestFailed(method=request.method, path=request.path, status=500), error=error)
+    announce(RequestFailed(method=request.method, path=shown_path(), status=500), error=error)
     return _answer(document("internal-error", 500, _OUR_MISTAKE, g.request_id))

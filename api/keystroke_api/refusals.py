@@ -11,6 +11,12 @@ class InvalidJson(KeystrokeError):
     code = "invalid-json"
 
 
+class InvalidForm(KeystrokeError):
+    """The form cannot be read: {why}"""
+
+    code = "invalid-form"
+
+
 class InvalidRequest(KeystrokeError):
     """The {what} cannot be used: {summary}"""
 

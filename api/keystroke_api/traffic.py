@@ -12,6 +12,7 @@ from keystroke import ids
 from keystroke.telemetry import announce
 from keystroke.telemetry.context import bound
 from keystroke.telemetry.events import RequestServed
+from keystroke_api.links import LINK_HEADERS, is_link
 
 _REQUEST_ID: Final = "X-Request-Id"
 _ACCEPTABLE_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,100}\Z")
@@ -45,9 +46,12 @@ def _begin() -> None:
 def _end(answer: Response) -> Response:
     for name, value in _HEADERS.items():
         answer.headers.setdefault(name, value)
+    if is_link():
+        answer.headers.update(LINK_HEADERS)
     answer.headers[_REQUEST_ID] = g.request_id
     milliseconds = round((time.perf_counter() - g.began) * 1000, 1)
-    announce(RequestServed(request.method, request.path, answer.status_code, milliseconds))
+    if not is_link():  # not even that it was asked for: who reads the log could tell who answered what when
+        announce(RequestServed(request.method, request.path, answer.status_code, milliseconds))
     return answer
 
 

@@ -159,10 +159,12 @@ function plain(row) {
 function replacePart(id, fresh, prepare) {
   const part = document.getElementById(id);
   const now = fresh.getElementById(id);
-  if (!part || !now || part.contains(document.activeElement) && document.activeElement.matches("input, select")) return;
+  if (!part || !now || part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea")) return;
   const folded = new Map([...part.querySelectorAll("details")].map((each, at) => [`${at} ${label(each)}`, each.open]));
   const logs = part.querySelector("[data-log-tail]");
+  const forms = new Map([...part.querySelectorAll("form.answer")].map((each) => [each.getAttribute("action"), each]));
   part.innerHTML = now.innerHTML;
+  for (const each of part.querySelectorAll("form.answer")) each.replaceWith(forms.get(each.getAttribute("action")) ?? each); // as far as it is filled in
   if (logs) part.querySelector("[data-log-tail]")?.replaceWith(logs);
   part.querySelectorAll("details").forEach((each, at) => {
     each.open = folded.get(`${at} ${label(each)}`) ?? each.open;

@@ -206,6 +206,16 @@ class RequestFailed(Event):
     status: int
 
 
+@dataclass(frozen=True, slots=True)
+class HookWasAnswered(Event):
+    """Hook {hook_id} of {run_id} was answered by {actor}."""
+
+    level: ClassVar[Level] = "debug"
+    hook_id: str
+    run_id: str
+    actor: str
+
+
 # --- Attempts, as their worker sees them ----------------------------------------------------------------------------
 
 
