@@ -287,12 +287,6 @@ class WaitInAction(KeystrokeError):
     code = "wait-in-action"
 
 
-class ChildInAction(KeystrokeError):
-    """{call} was called inside of an action: children are started and waited for in the workflow's own code."""
-
-    code = "child-in-action"
-
-
 class ChildIsAncestor(KeystrokeError):
     """The idempotency key {key} belongs to {run_id}, which this run comes from: each would wait for the other."""
 

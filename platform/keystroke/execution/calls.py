@@ -96,9 +96,10 @@ def mismatch(call: Call | Asked, recorded: Step, redacted: frozenset[str]) -> st
         return None
     then = f"{recorded.kind} {recorded.key}({_arguments(recorded.input, redacted)})"
     now = f"{call.kind} {call.key}({_arguments(call.input, redacted)})"
+    hidden = " (another secret, or a child's key)" if now == then else ""
     return (
         f"step {call.identity} does not match its record: the code, or something it depends on, has changed since.\n"
-        f"recorded: {then}\nactual:   {now}"
+        f"recorded: {then}\nactual:   {now}{hidden}"
     )
 
 
