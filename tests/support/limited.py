@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,6 +14,14 @@ from support.starts import GREET, Stage, make_stage
 
 _STATES = Sql("""
 select id, status, concurrency_key, concurrency_limit, parked_on, cancel_requested_at from runs order by id
+""")
+_KEYS = Sql("""
+select concurrency_key, max(concurrency_limit) as most,
+    sum(case when status = 'running' then 1 else 0 end) as running,
+    sum(case when status = 'queued' and parked_on is null then 1 else 0 end) as coming,
+    sum(case when parked_on is not null then 1 else 0 end) as parked
+from runs where project_id = :project_id and concurrency_key is not null and status in ('queued', 'running')
+group by concurrency_key
 """)
 
 
@@ -56,10 +63,10 @@ def parked_on(stage: Stage, run_id: str) -> str | None:
 
 def broken_keys(stage: Stage) -> list[str]:
     """Keys that break a promise: more runs than the limit, or a place that nobody is on his way to while runs are parked."""
-    rows = [row for row in states(stage) if row.concurrency_key]
-    running = Counter(row.concurrency_key for row in rows if row.status == "running")
-    coming = Counter(row.concurrency_key for row in rows if row.status == "queued" and not row.parked_on)
-    limits = {row.concurrency_key: row.concurrency_limit for row in rows}
-    waiting = {row.concurrency_key for row in rows if row.parked_on}
-    full = [key for key in running if running[key] > limits[key]]
-    return full + [key for key in waiting if running[key] + coming[key] < limits[key]]
+    with stage.database.read() as tx:
+        rows = tx.rows(_KEYS, {"project_id": stage.project.id})
+    return [
+        row.concurrency_key
+        for row in rows
+        if row.running > row.most or (row.parked and row.running + row.coming < row.most)
+    ]

@@ -96,9 +96,11 @@ def stage(database: Database, settings: Settings) -> Stage:
     return make_stage(database, settings, GREET, replace(GREET, slug="retried", max_attempts=3))
 
 
-def make_stage(database: Database, settings: Settings, *workflows: WorkflowManifest) -> Stage:
+def make_stage(
+    database: Database, settings: Settings, *workflows: WorkflowManifest, project_slug: str = "demo"
+) -> Stage:
     """A stage with these workflows."""
-    project = publish(database, *workflows)
+    project = publish(database, *workflows, project=project_slug)
     deployment_id = project.current_deployment_id
     assert deployment_id is not None
     worker_id = register_worker(database, project.id, deployment_id, ("default",), 1)

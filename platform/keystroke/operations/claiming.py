@@ -5,7 +5,7 @@ A claim waits for nobody. What it cannot decide now, because somebody else holds
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from keystroke.domain.lease import Claimant, Lease
@@ -32,13 +32,20 @@ def claim_next(tx: Tx, claimant: Claimant) -> Claimed:
     for _ in range(_MOST):
         found = claims.look(tx, claimant, passed)
         if not isinstance(found, Candidate):
-            return Claimed(found, again and found is None)
+            return _claimed(found, again)
         decided = _decide(tx, claimant, found, passed)
         if isinstance(decided, Lease):
-            return Claimed(decided)
+            return _claimed(decided, again)
         passed, soon = decided
         again = again or soon
     return Claimed(None, again=True)
+
+
+def _claimed(lease: Lease | None, again: bool) -> Claimed:
+    """With a lease, the others that may be claimed in a moment are for somebody else to look at."""
+    if lease is None:
+        return Claimed(None, again)
+    return Claimed(replace(lease, more=lease.more or again))
 
 
 def _decide(tx: Tx, claimant: Claimant, candidate: Candidate, passed: Passed) -> Lease | tuple[Passed, bool]:
