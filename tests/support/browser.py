@@ -6,17 +6,20 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from keystroke.settings import Settings
 from keystroke.store import Database
 from keystroke_api.app import create_app
+from keystroke_api.services import services_of
 from support.api import NO_BROKER, Api
 from support.showcase import Showcase, showcase_stage
 
@@ -86,22 +89,29 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
+@contextmanager
+def serving(app: Flask) -> Iterator[str]:
+    """Serve the app on this machine, and close what it stands on in the end; gives its URL."""
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
+    server.daemon_threads = True  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    services_of(app).waits.close()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    services_of(app).close()
+
+
 @pytest.fixture
 def site(sqlite_database: Database, sqlite_settings: Settings) -> Iterator[Site]:
     """A server of its own for the test, with the showcase's workflows and no run yet."""
     stage = showcase_stage(sqlite_database, sqlite_settings)
     app = create_app(replace(stage.settings, broker_url=NO_BROKER))
     api = Api(app, app.test_client(), stage)
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
-    server.daemon_threads = True  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield Site(f"http://127.0.0.1:{server.server_port}", api, Showcase(stage))
-    api.services.waits.close()
-    server.shutdown()
-    thread.join()
-    server.server_close()
-    api.services.close()
+    with serving(app) as url:
+        yield Site(url, api, Showcase(stage))
 
 
 @pytest.fixture
