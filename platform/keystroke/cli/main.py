@@ -38,8 +38,10 @@ def _show_version(context: click.Context, parameter: click.Parameter, value: boo
     lazy={
         "init": f"{_COMMANDS}.init:init",
         "dev": f"{_COMMANDS}.dev:dev",
+        "deploy": f"{_COMMANDS}.deploy:deploy",
         "workflows": f"{_COMMANDS}.workflows:workflows",
         "history": f"{_COMMANDS}.history:history",
+        "hooks": f"{_COMMANDS}.hooks:hooks",
         "api": f"{_COMMANDS}.components:api",
         "worker": f"{_COMMANDS}.components:worker",
         "beat": f"{_COMMANDS}.components:beat",

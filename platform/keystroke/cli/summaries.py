@@ -9,6 +9,8 @@ _SHORT: Final = {
     "runs": ("id", "workflow", "status", "created_at", "duration_ms"),
     "workflow": ("slug", "name", "description"),
     "workflows": ("slug", "name"),
+    "hook": ("id", "name", "status", "run_id", "answered_at"),
+    "hooks": ("id", "name", "run_id", "workflow", "created_at"),
     "api_keys": ("prefix", "name", "role"),
 }
 

@@ -22,6 +22,13 @@ _COLUMNS: Final = {
         "prefix": "Key", "name": "Name", "role": "Role", "project": "Project", "created_at": "Created",
         "last_used_at": "Last used", "expires_at": "Expires",
     },
+    "hooks": {
+        "id": "Hook", "name": "Name", "status": "Status", "workflow": "Workflow", "run_id": "Run", "created_at": "Asked",
+        "expires_at": "Until",
+    },
+    "mismatches": {
+        "id": "Run", "workflow": "Workflow", "status": "Status", "verdict": "Verdict", "step": "Step", "message": "Message",
+    },
     "steps": {
         "identity": "Step", "kind": "Kind", "status": "Status", "attempt": "Tries", "duration_ms": "Duration",
     },
@@ -29,9 +36,10 @@ _COLUMNS: Final = {
 _STYLES: Final = {
     "queued": "cyan", "running": "blue", "sleeping": "magenta", "waiting_on_hook": "magenta", "retrying": "yellow",
     "success": "green", "failed": "red", "canceled": "yellow",
+    "waiting": "magenta", "answered": "green", "expired": "yellow", "ended": "yellow",
 }  # fmt: skip
 #: Columns of prose, which may take several lines. All others are copied from a terminal, or unreadable in pieces.
-_WRAPPED: Final = frozenset({"name", "description"})
+_WRAPPED: Final = frozenset({"name", "description", "message"})
 #: What a narrow terminal does without, one more at a time until the rest fits; the times are shortened after the first.
 _LEFT_OUT: Final = ("trigger", "last_used_at", "worker", "duration_ms", "created_at")
 _FULL_TIME: Final = "%Y-%m-%d %H:%M:%S"
@@ -40,6 +48,7 @@ _UNBOUNDED: Final = 10_000
 #: Objects that one of their fields tells well enough; `--output json` has the rest.
 _TOLD_BY: Final = {
     "trigger": "label", "actor": "name", "last_run": "status", "usage": "total_cost", "progress": "message",
+    "answered_by": "name",
 }  # fmt: skip
 #: Parts of a run that are rows of their own below it.
 _ROWS_BELOW: Final = ("steps", "attempts", "timeline")

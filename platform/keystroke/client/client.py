@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from keystroke.client.connection import Connection, Params
 from keystroke.client.events import Event
+from keystroke.domain.secrets import HOOK_MARK
 from keystroke.errors import AmbiguousRunId, RunNotFound
 
 Answer = dict[str, Any]
@@ -52,6 +53,25 @@ class Client:
     def list_projects(self) -> list[Answer]:
         """The projects that the key may see."""
         return _rows(self._connection.get("/projects"))
+
+    def list_deployments(self, project: str) -> list[Answer]:
+        """The code versions of a project, newest first, with how many runs go on with each."""
+        return _rows(self._connection.get(f"/projects/{quote(project, safe='')}/deployments"))
+
+    def publish_deployment(self, project: str, manifest: Mapping[str, Any]) -> Answer:
+        """Publish a code version, `{digest, git_commit, workflows}`, idempotent by digest; a new one is current at once."""
+        return _object(
+            self._connection.post(f"/projects/{quote(project, safe='')}/deployments", dict(manifest))
+        )
+
+    def activate_deployment(self, project: str, deployment: str) -> Answer:
+        """Make a published code version current."""
+        path = f"/projects/{quote(project, safe='')}/deployments/{quote(deployment, safe='')}/activate"
+        return _object(self._connection.post(path, {}))
+
+    def get_journal(self, run_id: str) -> Answer:
+        """A run as it is recorded, nothing redacted (`domain.recorded_run` reads it); for keys of administrators."""
+        return _object(self._connection.get(f"/runs/{quote(run_id, safe='')}/journal"))
 
     def start_run(
         self,
@@ -129,6 +149,25 @@ class Client:
         body = options | ({} if from_step is None else {"from_step": from_step})
         headers = {"Idempotency-Key": key} if key else {}
         return _object(self._connection.post(f"/runs/{quote(run_id, safe='')}/replay", body, headers))
+
+    def list_hooks(self, filters: Params, *, limit: int, cursor: str | None = None) -> Answer:
+        """Up to `limit` hooks, newest first, in the shape of one page: `{data, next_cursor, has_more}`."""
+        hooks: list[Answer] = []
+        while True:
+            paging: Params = {"limit": str(min(limit - len(hooks), _LARGEST_PAGE))} | (
+                {"cursor": cursor} if cursor else {}
+            )
+            page = _object(self._connection.get("/hooks", {**filters, **paging}))
+            hooks += page["data"]
+            cursor = page["next_cursor"]
+            if len(hooks) >= limit or not page["has_more"]:
+                return {"data": hooks, "next_cursor": cursor, "has_more": page["has_more"]}
+
+    def answer_hook(self, hook: str, answer: Any) -> Answer:
+        """Answer a hook by its id, or by its token; refused with 404, 409, 410 or 422 it is as it was."""
+        if hook.startswith(HOOK_MARK):
+            return _object(self._connection.post_outside(f"/hooks/{quote(hook, safe='')}", answer))
+        return _object(self._connection.post(f"/hooks/{quote(hook, safe='')}/answer", answer))
 
     def find_run_id(self, prefix: str) -> str:
         """The whole id of the one run whose id begins so; RunNotFound, AmbiguousRunId."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from keystroke.client.events import Event, parse_events
+from keystroke.domain.secrets import redact_tokens
 from keystroke.errors import RequestRefused, ServerUnreachable
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ class Connection:
     def post(self, path: str, body: Any, headers: Mapping[str, str] | None = None) -> Any:
         """The JSON answer to a POST of a JSON body. Never repeated by itself: it may have been carried out."""
         return self._request("POST", path, json=body, headers=dict(headers or {}))
+
+    def post_outside(self, path: str, body: Any) -> Any:
+        """The same for a path that is not under `/api/v1`."""
+        return self._request("POST", f"{self._base_url}{path}", json=body)
 
     def events(self, path: str, position: str | None) -> Iterator[Event]:
         """The events of a stream, from behind `position` on, until the server ends it."""
@@ -85,7 +90,7 @@ def _json_of(response: httpx.Response) -> Any:
         return response.json()
     except ValueError as error:
         why = f"what answers there ({response.headers.get('content-type', 'no content type')}) is no Keystroke API"
-        raise ServerUnreachable(url=str(response.request.url), why=why) from error
+        raise ServerUnreachable(url=redact_tokens(str(response.request.url)), why=why) from error
 
 
 def _refusal(base_url: str, response: httpx.Response) -> RequestRefused:
