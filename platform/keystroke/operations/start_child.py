@@ -15,7 +15,7 @@ from keystroke.domain.step import Step
 from keystroke.domain.traceparent import traceparent
 from keystroke.errors import ChildIsAncestor, LeaseLost, ProjectNotFound
 from keystroke.operations.record_step import texts_of
-from keystroke.operations.start_run import StartedRun, StartRequest, start_in
+from keystroke.operations.start_run import StartRequest, check_start, insert_start
 from keystroke.settings import Settings
 from keystroke.store import Database, Tx, access, children, steps
 from keystroke.store.children import Parent
@@ -50,20 +50,25 @@ def start_child(
     nothing was written.
     """
     with database.transaction() as tx:
-        parent = children.hold_parent(tx, lease.run_id, lease.attempt, step.identity)
+        parent = children.get_parent(tx, lease.run_id)
         if parent is None:
             raise LeaseLost(run_id=lease.run_id, attempt=lease.attempt)
-        if parent.child_run_id is not None:
-            return ChildStarted(parent.child_run_id)
-        wanted = _start_request(lease, parent, step, request)
-        started = start_in(tx, _project(tx, lease, parent), wanted, settings, box)
+        project = _project(tx, lease, parent)
+        # What a limit of the child's locks comes before the parent's row.
+        checked = check_start(tx, project, _start_request(lease, parent, step, request), settings, box)
+        held = children.hold_parent(tx, lease.run_id, lease.attempt, step.identity)
+        if held is None:
+            raise LeaseLost(run_id=lease.run_id, attempt=lease.attempt)
+        if held.child_run_id is not None:
+            return ChildStarted(held.child_run_id)
+        started = insert_start(tx, project, checked, settings)
         if not started.created and children.descends_from(tx, lease.run_id, started.run_id):
             raise ChildIsAncestor(key=request.key, run_id=started.run_id)
         begun = replace(step, child_run_id=started.run_id)
         steps.begin(tx, lease.run_id, lease.attempt, begun, texts_of(begun, settings.payload_limit)["input"])
         crash_point("child-starting")
     crash_point("child-started")
-    return ChildStarted(started.run_id, _woken(started))
+    return ChildStarted(started.run_id, started.woken)
 
 
 def _project(tx: Tx, lease: Lease, parent: Parent) -> access.Project:
@@ -86,7 +91,3 @@ def _start_request(lease: Lease, parent: Parent, step: Step, request: ChildReque
         traceparent=traceparent(lease.trace_id, request.span_id),
         lineage=lineage,
     )
-
-
-def _woken(started: StartedRun) -> tuple[tuple[str, str], ...]:
-    return ((started.project_id, started.queue),) if started.created and started.due else ()

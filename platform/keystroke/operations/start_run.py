@@ -89,7 +89,7 @@ class StartedRun:
 
 
 @dataclass(frozen=True, slots=True)
-class _Checked:
+class CheckedStart:
     """A request that may be inserted: its workflow, and its payloads as they are recorded."""
 
     request: StartRequest
@@ -125,11 +125,11 @@ def start_runs(
     """Start many in one transaction: for each, in order, the run or what was wrong with it."""
     with database.transaction() as tx:
         checked = [_or_error(partial(_check, tx, project, each, settings, box)) for each in requests]
-        _reserve(tx, project, [each for each in checked if isinstance(each, _Checked)])
+        _reserve(tx, project, [each for each in checked if isinstance(each, CheckedStart)])
         return [
             each
             if isinstance(each, KeystrokeError)
-            else _or_error(partial(_insert, tx, project, each, settings))
+            else _or_error(partial(insert_start, tx, project, each, settings))
             for each in checked
         ]
 
@@ -146,16 +146,24 @@ def start_in(
     tx: Tx, project: Project, request: StartRequest, settings: Settings, box: Box | None
 ) -> StartedRun:
     """`start_run` as a part of the caller's transaction; what it refuses is refused before the first write."""
+    return insert_start(tx, project, check_start(tx, project, request, settings, box), settings)
+
+
+def check_start(
+    tx: Tx, project: Project, request: StartRequest, settings: Settings, box: Box | None
+) -> CheckedStart:
+    """The first half of `start_in`: refuse what can be refused, and take the locks that come before any run's row."""
     checked = _check(tx, project, request, settings, box)
     _reserve(tx, project, [checked])
-    return _insert(tx, project, checked, settings)
+    return checked
 
 
-def _reserve(tx: Tx, project: Project, checked: Sequence[_Checked]) -> None:
+def _reserve(tx: Tx, project: Project, checked: Sequence[CheckedStart]) -> None:
     reserve(tx, project.id, [each.ticket for each in checked if each.ticket is not None])
 
 
-def _insert(tx: Tx, project: Project, checked: _Checked, settings: Settings) -> StartedRun:
+def insert_start(tx: Tx, project: Project, checked: CheckedStart, settings: Settings) -> StartedRun:
+    """The other half of `start_in`: take the key, insert the run, and admit it."""
     run_id = ids.new_run_id()
     earlier = _take_key(tx, project, checked, run_id)
     if earlier is not None:
@@ -170,7 +178,9 @@ def _insert(tx: Tx, project: Project, checked: _Checked, settings: Settings) -> 
     )
 
 
-def _check(tx: Tx, project: Project, request: StartRequest, settings: Settings, box: Box | None) -> _Checked:
+def _check(
+    tx: Tx, project: Project, request: StartRequest, settings: Settings, box: Box | None
+) -> CheckedStart:
     scope = Scope(project.organization_id)
     workflow = deployments.get_workflow(scope, tx, project, request.workflow)
     limit = settings.payload_limit
@@ -180,7 +190,7 @@ def _check(tx: Tx, project: Project, request: StartRequest, settings: Settings, 
     identity = {
         "input": recorded.known_by, "tags": request.tags, "priority": request.priority, "run_at": rfc3339(request.run_at),
     }  # fmt: skip
-    return _Checked(
+    return CheckedStart(
         request=replace(request, tags={**workflow.tags, **request.tags}),
         workflow=workflow,
         input_text=recorded.text,
@@ -218,7 +228,7 @@ def _checked_input(
     return RecordedInput(encode_payload(seal_secrets(workflow, value, box), what="input"), plain)
 
 
-def _take_key(tx: Tx, project: Project, checked: _Checked, run_id: str) -> StartedRun | None:
+def _take_key(tx: Tx, project: Project, checked: CheckedStart, run_id: str) -> StartedRun | None:
     """None when the run may be inserted; else the run of an equal earlier start."""
     key = checked.request.idempotency_key
     if key is None:
@@ -235,7 +245,7 @@ def _take_key(tx: Tx, project: Project, checked: _Checked, run_id: str) -> Start
     return StartedRun(run.id, run.status, project.id, run.queue, created=False, due=False)
 
 
-def _new_run(project: Project, checked: _Checked, run_id: str) -> runs.NewRun:
+def _new_run(project: Project, checked: CheckedStart, run_id: str) -> runs.NewRun:
     request, workflow = checked.request, checked.workflow
     trace_id, parent_span_id = parse_traceparent(request.traceparent)
     return runs.NewRun(

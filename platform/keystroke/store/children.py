@@ -12,9 +12,11 @@ from keystroke.domain.states import TERMINAL, Status
 from keystroke.store.database import Tx
 from keystroke.store.sql import Sql
 
+_PARENT: Final = Sql(
+    "select organization_id, workflow, workflow_name, root_run_id from runs where id = :run_id"
+)
 _HOLD_PARENT: Final = Sql("""
-select organization_id, workflow, workflow_name, root_run_id,
-    (select id from runs child where child.parent_run_id = runs.id and child.parent_step = :step) as child_run_id
+select (select id from runs child where child.parent_run_id = runs.id and child.parent_step = :step) as child_run_id
 from runs where id = :run_id and attempt = :attempt and status = 'running' {for_update}
 """)
 _ANCESTORS: Final = Sql("""
@@ -33,21 +35,33 @@ from runs where id {in:run_ids}
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """A running run that starts a child, its row locked. `child_run_id`: the child that the step has started already."""
+    """A run that starts a child."""
 
     organization_id: str
     workflow: str
     workflow_name: str
     root_run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeldParent:
+    """The row of a run that starts a child, locked; `child_run_id` is the child that the step has started already."""
+
     child_run_id: str | None
 
 
-def hold_parent(tx: Tx, run_id: str, attempt: int, step: str) -> Parent | None:
+def get_parent(tx: Tx, run_id: str) -> Parent | None:
+    """What a child says of the run that starts it."""
+    row = tx.row(_PARENT, {"run_id": run_id})
+    return (
+        None if row is None else Parent(row.organization_id, row.workflow, row.workflow_name, row.root_run_id)
+    )
+
+
+def hold_parent(tx: Tx, run_id: str, attempt: int, step: str) -> HeldParent | None:
     """Lock the row of a run that starts a child; None when the attempt no longer has it."""
     row = tx.row(_HOLD_PARENT, {"run_id": run_id, "attempt": attempt, "step": step})
-    if row is None:
-        return None
-    return Parent(row.organization_id, row.workflow, row.workflow_name, row.root_run_id, row.child_run_id)
+    return None if row is None else HeldParent(row.child_run_id)
 
 
 def descends_from(tx: Tx, run_id: str, ancestor: str) -> bool:
