@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -128,3 +129,47 @@ def test_a_stub_does_one_thing(kit: TestKit) -> None:
         kit.stub("charge")
     with pytest.raises(KitProblem, match="raises an exception, not 'oops'"):
         kit.stub("charge", raises="oops")  # type: ignore[arg-type]
+
+
+@action(timeout="1m", retries=1)
+def crunch(number: int) -> int:
+    raise AssertionError("the real one")
+
+
+@workflow("crunching", timeout="5m")
+def crunching() -> int:
+    return sum(crunch(number) for number in range(10))
+
+
+def test_a_call_that_takes_its_time(kit: TestKit) -> None:
+    kit.stub("crunch", returns=1, takes="20s")
+    before = kit.now
+    result = kit.run(crunching)
+    assert result.output == 10
+    assert 200 <= (kit.now - before).total_seconds() < 201
+    assert 200 <= result.usage.active.total_seconds() < 201
+
+
+def test_a_call_that_takes_too_long(kit: TestKit) -> None:
+    kit.stub("crunch", returns=1)
+    kit.stub("crunch", returns=1, takes="2m", times=1)
+    result = kit.run(crunching)
+    assert result.output == 10
+    assert result.steps["crunch#0"].tries[0].error["type"] == "TimeoutError"
+
+
+def test_a_run_that_works_too_long(kit: TestKit) -> None:
+    kit.stub("crunch", returns=1, takes="50s")
+    result = kit.run(crunching)
+    assert (result.status, result.status_reason) == ("failed", "timeout")
+    assert list(result.steps) == [f"crunch#{number}" for number in range(6)]
+
+
+def test_the_alarm_of_the_test_itself_stays(kit: TestKit) -> None:
+    before = signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    timer = signal.setitimer(signal.ITIMER_REAL, 500)
+    kit.stub("crunch", returns=1)
+    kit.run(crunching)
+    left, _ = signal.setitimer(signal.ITIMER_REAL, *timer)
+    signal.signal(signal.SIGALRM, before)
+    assert 0 < left < 500

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -72,14 +71,14 @@ def run_attempt(
     written here. `world` is the real one by default, which wakes nobody for children. Raises LeaseLost when another attempt
     has the run, and DatabaseUnavailable when the worker drains while the database is away: then there is nothing to record.
     """
-    began = time.monotonic()
     world = world or World(settings)
+    began = world.monotonic()
     unwind = Unwind(gate, TimeLimit(lease.timeout, lease.active, world.monotonic))
     ledger = world.ledger(database, lease, settings, gate, unwind)
     attempt = Attempt(project, lease, gate, settings, box, world, unwind, ledger)
     attempt.defers = defers
     outcome = attempt.outcome()
-    return AttemptResult(outcome, timedelta(seconds=time.monotonic() - began), attempt.last)
+    return AttemptResult(outcome, timedelta(seconds=world.monotonic() - began), attempt.last)
 
 
 class Attempt:

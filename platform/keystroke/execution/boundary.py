@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -81,14 +82,17 @@ class Boundary:
         if timeout is None or threading.current_thread() is not threading.main_thread() or not self.is_home():
             yield
             return
-        before = signal.signal(signal.SIGALRM, self._ring)
-        signal.setitimer(signal.ITIMER_REAL, max(timeout.total_seconds(), 1e-6))
+        before, began = signal.signal(signal.SIGALRM, self._ring), time.monotonic()
+        left, again = signal.setitimer(signal.ITIMER_REAL, max(timeout.total_seconds(), 1e-6))
         try:
             yield
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
             self._rings = False
+            if left:
+                # Somebody else's alarm, as in a test with a timeout of its own.
+                signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - began), 1e-6), again)
 
     def _ring(self, _number: int, _frame: FrameType | None) -> None:
         self._rings = True

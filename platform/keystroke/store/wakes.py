@@ -12,8 +12,10 @@ select id from runs where status in ('sleeping', 'waiting_on_hook') and due_at i
 order by due_at limit :limit {for_update} {skip_locked}
 """)
 _NEXT_DUE: Final = Sql("""
-select min(due_at) from runs
-where status in ('queued', 'sleeping', 'waiting_on_hook') and due_at > {now} and due_at <= coalesce(:until, due_at)
+select min(due_at) from (
+    select due_at from runs where status in ('queued', 'sleeping', 'waiting_on_hook')
+    union all select due_at from rate_limits) waiting
+where due_at > {now} and due_at <= coalesce(:until, due_at)
 """)
 _WAITING: Final = Sql("""
 select distinct project_id, queue from runs
@@ -30,7 +32,7 @@ def due_runs(tx: Tx, limit: int) -> list[str]:
 
 
 def next_due(tx: Tx, until: int | None) -> int | None:
-    """When the next run comes due, in microseconds since 1970; None where none does, or none until then."""
+    """When the next run, or the next place in a rate limit, comes due, in microseconds since 1970; None where none does, or none until then."""
     due: int | None = tx.value(_NEXT_DUE, {"until": until})
     return due
 

@@ -31,6 +31,7 @@ from keystroke.operations.fleet_state import register_worker, stop_worker
 from keystroke.operations.publish_deployment import publish_deployment
 from keystroke.operations.recover_runs import recover_attempt
 from keystroke.operations.start_run import StartRequest, start_run
+from keystroke.operations.unpark_runs import Place, unpark_forgotten, unpark_rates
 from keystroke.operations.wake_due import wake_due
 from keystroke.settings import Settings
 from keystroke.store import Tx, answers, history, wakes
@@ -106,11 +107,11 @@ class Engine:
         self.runs.append(started.run_id)
         return started.run_id
 
-    def all_runs(self) -> list[str]:
-        """The ids of all runs, in the order of their starts."""
+    def all_runs(self, parent: str | None = None) -> list[str]:
+        """The ids of all runs, or of the children of one, in the order of their starts."""
         if self._project is None:
             return []
-        wanted, page = RunFilter(), Page(limit=_MOST_RUNS)
+        wanted, page = RunFilter(parent=() if parent is None else (parent,)), Page(limit=_MOST_RUNS)
         found = self.read(lambda tx: history.list_runs(self.scope, tx, wanted, page))
         return [run.id for run in reversed(found.runs)]
 
@@ -119,8 +120,7 @@ class Engine:
         if self._gates or self._project is None:
             return  # nothing to execute, or called by code that a run executes: the settling that it is part of goes on after it
         for _ in range(_MOST_ATTEMPTS):
-            wake_due(self._database)
-            lease = claim_run(self._database, self._deployed[2])
+            lease = self._claim()
             if lease is None:
                 return
             self._attempt(lease)
@@ -174,6 +174,15 @@ class Engine:
 
     def _next_due(self, until: int | None) -> int | None:
         return self.read(lambda tx: wakes.next_due(tx, until))
+
+    def _claim(self) -> Lease | None:
+        """What a worker claims after the beat's rounds."""
+        wake_due(self._database)
+        unpark_rates(self._database)
+        lease = claim_run(self._database, self._deployed[2])
+        if lease is None and unpark_forgotten(self._database, Place())[0]:
+            lease = claim_run(self._database, self._deployed[2])
+        return lease
 
     def _attempt(self, lease: Lease) -> None:
         gate = self._gates[lease.run_id] = QuietGate()

@@ -130,16 +130,20 @@ class TestKit:
         raises: BaseException | type[BaseException] = NOTHING,
         calls: Callable[..., Any] = NOTHING,
         times: int | None = None,
+        takes: Duration = 0,
     ) -> Stub:
         """Have calls of an action answered by the test: with a value, an exception, or a function in the action's place.
 
-        `times`: only the next so many calls; what comes after goes to an earlier stub, or to the action. What it returns is
+        `times`: only the next so many calls; what comes after goes to an earlier stub, or to the action. `takes`: how long the
+        call takes by the kit's clock, which counts for the timeouts of the action and of the workflow. What it returns is
         checked and recorded as the action's result would be. The newest stub of an action comes first.
         """
         if isinstance(action, Action):
             self._definitions.actions[action.name] = action
         name = action.name if isinstance(action, Action) else action
-        return self._engine.stubs.add(name, returns, raises, calls, times)
+        answers = {"returns": returns, "raises": raises, "calls": calls}
+        given = {kind: value for kind, value in answers.items() if value is not NOTHING}
+        return self._engine.stubs.add(name, given, times, parse_duration(takes))
 
     def crash_after(self, step: str) -> None:
         """The attempt dies right after this step (`score#0`; `score`: the next call) is on record; once. It is recovered."""

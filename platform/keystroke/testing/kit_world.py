@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from keystroke.authoring.action import Action
+from keystroke.box import Box
 from keystroke.domain.lease import Lease
 from keystroke.domain.step import Step, StepKind, StepRecord, StepStatus
 from keystroke.domain.usage import UsageItem
@@ -22,6 +23,7 @@ from keystroke.execution.unwinding import Unwind
 from keystroke.execution.world import World
 from keystroke.operations.create_hook import HookRequest
 from keystroke.operations.settle_hook import Expired, Settled
+from keystroke.operations.start_child import ChildRequest, ChildStarted
 from keystroke.settings import Settings
 from keystroke.store import Database
 from keystroke.testing.crashes import Crashes, When
@@ -61,7 +63,7 @@ class KitWorld(World):
 
     def body(self, action: Action[..., Any]) -> Callable[..., Any]:
         """The action's function, or its stub."""
-        return self._stubs.body(action)
+        return self._stubs.body(action, self.rest)
 
     def flusher(self) -> Flusher:
         """No thread: what an attempt has said is written when it ends, dead or alive."""
@@ -143,6 +145,17 @@ class _MortalLedger(Ledger):
         settled = super().settle_hook(expired)
         self._die_if_over(expired, is_over=isinstance(settled, Expired))
         return settled
+
+    def start_child(self, step: Step, request: ChildRequest, box: Box | None) -> ChildStarted:
+        """See Ledger."""
+        self._die_if_asked("before", step)
+        return super().start_child(step, request, box)
+
+    def settle_children(self, ended: Sequence[Step]) -> None:
+        """See Ledger."""
+        super().settle_children(ended)
+        for step in ended:
+            self._die_if_asked("after", step)
 
     def record_usage(self, call: Step, items: Sequence[UsageItem]) -> None:
         """See Ledger."""

@@ -7,6 +7,7 @@ import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Final
 
 from keystroke.authoring.action import Action
@@ -27,11 +28,12 @@ class SeenCall:
 
 @dataclass
 class Stub:
-    """Stands in for an action; made by `TestKit.stub`. `seen` are the calls that it answered, retries included."""
+    """Stands in for an action; made by `TestKit.stub`. `seen` are the calls that it answered, tries included."""
 
     action: str
     answer: Callable[..., Any]
     left: int | None
+    takes: timedelta = timedelta(0)
     is_async: bool = False
     seen: list[SeenCall] = field(default_factory=list)
 
@@ -72,31 +74,22 @@ class Stubs:
             if stub.is_async and not action.is_async:
                 raise KitProblem(what=f"the stub of {stub.action} is async, and the action is not")
 
-    def add(self, action: str, returns: Any, raises: Any, calls: Any, times: int | None) -> Stub:
-        """Stand in for the action with this name, `times` times."""
-        given = [
-            name
-            for name, value in (("returns", returns), ("raises", raises), ("calls", calls))
-            if value is not NOTHING
-        ]
+    def add(self, action: str, given: Mapping[str, Any], times: int | None, takes: timedelta) -> Stub:
+        """Stand in for the action with this name; `given` has one of `returns`, `raises`, `calls`."""
         if len(given) != 1:
             said = " and ".join(given) or "nothing"
             raise KitProblem(what=f"a stub of {action} needs one of returns=, raises=, calls=; it has {said}")
-        if raises is not NOTHING and not _is_raisable(raises):
-            raise KitProblem(what=f"a stub of {action} raises an exception, not {raises!r}")
-        answer = (
-            calls
-            if calls is not NOTHING
-            else _raising(raises)
-            if raises is not NOTHING
-            else _returning(returns)
-        )
-        stub = Stub(action, answer, times, inspect.iscoroutinefunction(calls))
+        ((kind, value),) = given.items()
+        if kind == "raises" and not _is_raisable(value):
+            raise KitProblem(what=f"a stub of {action} raises an exception, not {value!r}")
+        answer = _ANSWERS[kind](value)
+        is_async = kind == "calls" and inspect.iscoroutinefunction(value)
+        stub = Stub(action, answer, times, takes, is_async)
         self._stubs.insert(0, stub)
         return stub
 
-    def body(self, action: Action[..., Any]) -> Callable[..., Any]:
-        """What a call of the action runs."""
+    def body(self, action: Action[..., Any], spend: Callable[[float], None]) -> Callable[..., Any]:
+        """What a call of the action runs; `spend` lets so many seconds pass."""
         if action.name not in self.actions:
             return action.function
 
@@ -104,6 +97,7 @@ class Stubs:
             stub = self._next(action.name)
             if stub is None:
                 return action.function(*args, **kwargs)
+            _take_time(stub, action, spend)
             return stub.take(action, args, kwargs)
 
         async def awaited(*args: Any, **kwargs: Any) -> Any:
@@ -120,6 +114,16 @@ class Stubs:
         return None
 
 
+def _take_time(stub: Stub, action: Action[..., Any], spend: Callable[[float], None]) -> None:
+    """Let the call's time pass, up to the action's timeout."""
+    if action.timeout is not None and stub.takes > action.timeout:
+        seconds = action.timeout.total_seconds()
+        spend(seconds)
+        raise TimeoutError(f"{action.name} took longer than its timeout of {seconds:g} s")
+    if stub.takes:
+        spend(stub.takes.total_seconds())
+
+
 def _is_raisable(value: Any) -> bool:
     return isinstance(value, BaseException) or (isinstance(value, type) and issubclass(value, BaseException))
 
@@ -129,8 +133,17 @@ def _returning(value: Any) -> Callable[..., Any]:
     return lambda *_args, **_kwargs: copy.deepcopy(value)
 
 
+def _calling(function: Callable[..., Any]) -> Callable[..., Any]:
+    return function
+
+
 def _raising(error: BaseException | type[BaseException]) -> Callable[..., Any]:
     def fail(*_args: Any, **_kwargs: Any) -> Any:
         raise error if isinstance(error, type) else error.with_traceback(None)
 
     return fail
+
+
+_ANSWERS: Final[dict[str, Callable[[Any], Callable[..., Any]]]] = {
+    "returns": _returning, "raises": _raising, "calls": _calling,
+}  # fmt: skip

@@ -144,6 +144,11 @@ class TestRun:
         found = self._read(lambda tx: history.list_spans(self._engine.scope, tx, self.id, limit=_MOST))
         return [span for _, span in found]
 
+    @property
+    def children(self) -> list[TestRun]:
+        """The runs that it has started, in their order."""
+        return [TestRun(self._engine, run_id) for run_id in self._engine.all_runs(parent=self.id)]
+
     def export(self) -> dict[str, Any]:
         """The run as a JSON document: keep it as a file, and `TestKit.replay` compares later code with it."""
         return self._read(self._recorded).as_json()
