@@ -13,6 +13,7 @@ from typing import Any, Final
 from celery.beat import Service
 
 from keystroke.broker.celery_app import make_app
+from keystroke.broker.control import Control
 from keystroke.broker.wakeups import Wakeups
 from keystroke.errors import DatabaseUnavailable, KeystrokeError
 from keystroke.settings import Settings
@@ -52,8 +53,8 @@ def run_beat(settings: Settings) -> int:
     try:
         settings.require("database_url", "broker_url")
         database = _open(settings)
-        wakeups = Wakeups(settings)
-        service = BeatService(Means(settings, database, wakeups))
+        wakeups, control = Wakeups(settings), Control(settings)
+        service = BeatService(Means(settings, database, wakeups, control))
         health = make_health(settings, service.scheduler)
     except KeystrokeError as error:
         sys.stderr.write(f"{error}\n")
@@ -65,6 +66,7 @@ def run_beat(settings: Settings) -> int:
     announce(BeatStarted())
     service.start()
     wakeups.close()
+    control.close()
     announce(BeatStopped())
     return os.EX_OK
 

@@ -23,7 +23,7 @@ class World:
         self.away = False
         self.judgements: list[float] = []
         settings = Settings(dead_after=30.0, heartbeat=5.0)
-        self.means = Means(settings, cast("Any", self), cast("Any", None))
+        self.means = Means(settings, cast("Any", self), cast("Any", None), cast("Any", None))
         self.round = RecoverDeadWorkers(clock=lambda: self.now)
         monkeypatch.setattr(recover, "recover_dead_workers", self.judge)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from keystroke.broker.control import Control
 from keystroke.broker.wakeups import Wakeups
 from keystroke.settings import Settings
 from keystroke.store import Database
@@ -17,6 +18,7 @@ class Means:
     settings: Settings
     database: Database
     wakeups: Wakeups
+    control: Control
 
 
 class Round(Protocol):

@@ -32,6 +32,20 @@ select id, workflow, status,
 from runs where id {in:run_ids}
 """)
 
+_ACTIVE: Final = "status in ('queued', 'running', 'sleeping', 'waiting_on_hook')"
+_ENDING_WITH: Final = Sql(f"""
+select id from runs where parent_run_id = :run_id and detached = 0 and {_ACTIVE} and cancel_requested_at is null
+order by id limit :limit
+""")
+_CASCADING: Final = Sql(
+    "select id from runs where cascading = 1 and status = 'canceled' order by id limit :limit"
+)
+_CASCADED: Final = Sql(f"""
+update runs set cascading = 0 where id = :run_id and cascading = 1 and status = 'canceled' and not exists (
+    select 1 from runs child where child.parent_run_id = :run_id and child.detached = 0 and child.{_ACTIVE}
+    and child.cancel_requested_at is null)
+""")
+
 
 @dataclass(frozen=True, slots=True)
 class Parent:
@@ -80,3 +94,18 @@ def ends_of(tx: Tx, run_ids: Sequence[str]) -> dict[str, ChildEnd]:
                 row.id, row.workflow, status, decode_payload(row.output), decode_payload(row.error)
             )
     return ends
+
+
+def ending_with(tx: Tx, run_id: str, limit: int) -> list[str]:
+    """The children that are to end with a canceled run and were not told: active ones that are not detached."""
+    return [row.id for row in tx.rows(_ENDING_WITH, {"run_id": run_id, "limit": limit})]
+
+
+def cascading(tx: Tx, limit: int) -> list[str]:
+    """Canceled runs some of whose children may not have been canceled yet."""
+    return [row.id for row in tx.rows(_CASCADING, {"limit": limit})]
+
+
+def note_cascaded(tx: Tx, run_id: str) -> None:
+    """All children of a canceled run have been canceled, or asked to end; nothing where that is not so."""
+    tx.run(_CASCADED, {"run_id": run_id})

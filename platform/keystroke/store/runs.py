@@ -39,6 +39,8 @@ _INSERT_PAYLOAD: Final = Sql("insert into run_payloads (run_id, name, body) valu
 _INSERT_TAG: Final = Sql(
     "insert into run_tags (run_id, project_id, key, value) values (:run_id, :project_id, :key, :value)"
 )
+# Once it is canceled it has to be looked for children. Told by a look at them a cancel would not see the youngest.
+_MARK_PARENT: Final = Sql("update runs set cascading = 1 where id = :run_id and cascading = 0")
 _INSERT_CREATION: Final = Sql("""
 insert into transitions (run_id, event, at, transition, status, attempt, actor_type, actor_id, actor_name)
 values (:run_id, 1, {now}, 'create', 'queued', 0, :actor_type, :actor_id, :actor_name)
@@ -150,6 +152,8 @@ class Moved:
 def insert_run(tx: Tx, run: NewRun) -> bool:
     """Insert the run as `queued` with payloads, tags and its first timeline entry; True when it is due already."""
     scheduled = tx.value(_INSERT, _row(run))
+    if run.lineage.parent_run_id is not None and not run.lineage.detached:
+        tx.run(_MARK_PARENT, {"run_id": run.lineage.parent_run_id})
     payloads = {"input": run.input, "trigger": run.trigger_payload}
     tx.run_many(
         _INSERT_PAYLOAD,

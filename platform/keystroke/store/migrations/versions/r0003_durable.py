@@ -25,6 +25,7 @@ _COLUMNS: Final = (
     "rate_limit integer",
     "rate_per_us bigint",
     "cancel_reason text",
+    "cascading integer not null default 0",
 )
 # The attempt in which a step began; of a step copied from another run 0 or less, so that the order of the copies stays.
 _BEGAN: Final = "alter table steps add column began_in integer not null default 1"
@@ -40,6 +41,7 @@ _STATEMENTS: Final = (
     "create index runs_replaying on runs (replay_of) where replay_of is not null",
     """create index runs_active_children on runs (parent_run_id)
         where parent_run_id is not null and status in ('queued', 'running', 'sleeping', 'waiting_on_hook')""",
+    "create index runs_cascading on runs (id) where cascading = 1 and status = 'canceled'",
     """create unique index runs_of_step on runs (parent_run_id, parent_step)
         where parent_run_id is not null and parent_step is not null""",
     """create table hooks (
