@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from keystroke.crashpoints import crash_point
 from keystroke.domain.lease import Lease
 from keystroke.domain.payload import encode_payload
 from keystroke.errors import LeaseLost
@@ -17,3 +18,5 @@ def admit_run(database: Database, lease: Lease, value: Any, settings: Settings) 
     with database.transaction() as tx:
         if not claims.admit(tx, lease.run_id, lease.attempt, text):
             raise LeaseLost(run_id=lease.run_id, attempt=lease.attempt)
+        crash_point("run-admitting")
+    crash_point("run-admitted")

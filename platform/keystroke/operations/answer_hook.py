@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from keystroke.box import Box
+from keystroke.crashpoints import crash_point
 from keystroke.domain.actor import LINK_HOLDER, Actor
 from keystroke.domain.asking import Asking, AskingStatus
 from keystroke.domain.payload import encode_payload
@@ -79,7 +80,10 @@ def _answer(
     plain = encode_payload(value, what="answer", limit=settings.payload_limit)
     text = encode_payload(seal_answer(name, schema, value, plain, box), what="answer")
     with database.transaction() as tx:
-        return _keep(tx, asking, Answer(text, actor, origin))
+        taken = _keep(tx, asking, Answer(text, actor, origin))
+        crash_point("hook-answering")
+    crash_point("hook-answered")
+    return taken
 
 
 def _keep(tx: Tx, seen: Asking, answer: Answer) -> AnswerTaken:

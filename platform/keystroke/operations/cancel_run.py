@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from keystroke.crashpoints import crash_point
 from keystroke.domain.actor import Actor
 from keystroke.domain.scope import Scope
 from keystroke.domain.states import Reason
@@ -21,7 +22,9 @@ def cancel_run(
         history.get_run(scope, tx, run_id)
         access.audit(tx, scope.organization_id, actor, "run.cancel", run_id)
         requested = cancel_within(tx, run_id, actor, Reason.CANCELED_BY_USER, settings)
-        if requested is not None:
-            return requested
         run = history.get_run(scope, tx, run_id)
-    raise RunEnded(run_id=run_id, status=run.status)
+        crash_point("cancel-requesting")
+    crash_point("cancel-requested")
+    if requested is None:
+        raise RunEnded(run_id=run_id, status=run.status)
+    return requested

@@ -25,6 +25,8 @@ def claim_run(database: Database, claimant: Claimant) -> Lease | None:
             time.sleep(_PAUSE)
         with database.transaction() as tx:
             claimed = claim_next(tx, claimant)
+            if claimed.lease is not None:
+                crash_point("run-claiming")
         if not claimed.again:
             break
     if claimed.lease is not None:

@@ -81,7 +81,6 @@ def finish_attempt(
     should the two fail together, the finish is tried again alone by the caller (`claimant` None).
     """
     ending = _ending(lease, outcome, active, settings, jitter)
-    crash_point("attempt-ending")
     try:
         finished = _finish(database, lease, ending, settings, claimant, last)
     except DatabaseUnavailable:
@@ -109,7 +108,13 @@ def _finish(
             _write_last(tx, lease, last, settings)
             moved = _end(tx, lease, ending)
             status = moved.status if moved else _recorded_before(tx, lease, ending)
+            rests = moved is not None and not moved.status.terminal
             claimed = Claimed(None) if claimant is None else claim_next(tx, claimant)
+            crash_point("attempt-ending")
+            if rests:
+                crash_point("run-suspending")
+        if rests:
+            crash_point("run-suspended")
         woken = _left_to_wake(moved, claimed) if moved else ()
         return Finished(status is not None, status, claimed.lease, woken, claimed.again)
     except LeaseLost:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from keystroke.crashpoints import crash_point
 from keystroke.domain.lease import Lease
 from keystroke.domain.payload import encode_payload
 from keystroke.domain.step import Step, StepRecord
@@ -23,6 +24,7 @@ def record_step(
     """
     texts = texts_of(step, settings.payload_limit)
     cost = None
+    crash_point("step-recording")
     if not usage:
         with database.held() as tx:
             recorded = steps.record(tx, lease.run_id, lease.attempt, step, texts)
@@ -34,6 +36,7 @@ def record_step(
                 cost = None if lease.budget is None else steps.cost_of(tx, lease.run_id)
     if not recorded:
         raise LeaseLost(run_id=lease.run_id, attempt=lease.attempt)
+    crash_point("step-recorded")
     return cost
 
 
@@ -46,6 +49,8 @@ def record_steps(database: Database, lease: Lease, records: Sequence[StepRecord]
     """Write a group of records, all or none of them. Raises LeaseLost."""
     with database.transaction() as tx:
         write_records(tx, lease, records)
+        crash_point("step-recording")
+    crash_point("step-recorded")
 
 
 def write_records(tx: Tx, lease: Lease, records: Sequence[StepRecord]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
+from keystroke.crashpoints import crash_point
 from keystroke.domain import states
 from keystroke.domain.actor import SYSTEM
 from keystroke.domain.bounds import out_of_time
@@ -41,7 +42,12 @@ def recover_attempt(
     `worked` is how long the attempt went on, where that is known: a run whose time is over by it ends.
     """
     with database.transaction() as tx:
-        return _recover(tx, run_id, attempt, settings, worked)
+        recovered = _recover(tx, run_id, attempt, settings, worked)
+        if recovered is not None:
+            crash_point("run-recovering")
+    if recovered is not None:
+        crash_point("run-recovered")
+    return recovered
 
 
 def recover_dead_workers(database: Database, settings: Settings) -> list[Recovered]:

@@ -126,12 +126,15 @@ def start_runs(
     with database.transaction() as tx:
         checked = [_or_error(partial(_check, tx, project, each, settings, box)) for each in requests]
         _reserve(tx, project, [each for each in checked if isinstance(each, CheckedStart)])
-        return [
+        started = [
             each
             if isinstance(each, KeystrokeError)
             else _or_error(partial(insert_start, tx, project, each, settings))
             for each in checked
         ]
+        crash_point("runs-inserted")
+    crash_point("runs-started")
+    return started
 
 
 def _or_error(call: Callable[[], T]) -> T | KeystrokeError:
