@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from keystroke.box import Box
 from keystroke.domain.failure import Failure
 from keystroke.domain.outcome import Completed, Failed, HandedBack
 from keystroke.domain.scope import Scope
@@ -273,6 +274,15 @@ def test_what_is_wrong_with_a_kept_secret_is_said_without_it(stage: Stage) -> No
         replay(stage, source, input={"name": "Bob", "card": "[redacted]"})
     assert [each.path for each in refused.value.errors] == ["$.card"]
     assert "4242" not in str(refused.value)
+
+
+def test_a_secret_whose_key_is_gone_has_to_be_entered_anew(stage: Stage) -> None:
+    stage.project = publish(stage.database, replace(GREET, slug="sealed", input_schema=SECRETS), digest="two")
+    source = stage.start("sealed", {"name": "Ada", "card": "4242"}).run_id
+    stage.box = Box(("another secret",))
+    with pytest.raises(InvalidInput, match="KEYSTROKE_SECRET_KEY does not hold"):
+        replay(stage, source, input={"name": "Bob", "card": "[redacted]"})
+    assert stage.run(replay(stage, source, input={"name": "Bob", "card": "9999"}).run_id)
 
 
 def test_what_does_not_exist_or_is_no_longer_published_is_refused(stage: Stage) -> None:

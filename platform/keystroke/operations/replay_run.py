@@ -28,7 +28,14 @@ from keystroke.domain.run import Run
 from keystroke.domain.scope import Scope
 from keystroke.domain.secrets import open_sealed
 from keystroke.domain.step import StepStatus
-from keystroke.errors import InputNotRecorded, InvalidInput, NoFailedStep, StepNotFound
+from keystroke.errors import (
+    InputNotRecorded,
+    InvalidInput,
+    NoFailedStep,
+    PathError,
+    SecretUnreadable,
+    StepNotFound,
+)
 from keystroke.operations.check_input import check_input, refuse_reserved, seal_secrets
 from keystroke.operations.start_run import RecordedInput, StartedRun, StartRequest, start_in
 from keystroke.settings import Settings
@@ -154,7 +161,10 @@ def _input(
 def _check_edited(project: Project, workflow: WorkflowManifest, edited: Edited, box: Box | None) -> None:
     """By the schema, with what was kept opened: it is not told where something is wrong with it."""
     value, kept = edited.value, edited.kept
-    if box is not None:
-        value, kept = open_sealed(value, box.decrypt), open_sealed(kept, box.decrypt)
+    try:
+        if box is not None:
+            value, kept = open_sealed(value, box.decrypt), open_sealed(kept, box.decrypt)
+    except SecretUnreadable as error:
+        raise InvalidInput(what=f"workflow {workflow.slug}", errors=[PathError("$", str(error))]) from error
     hidden = frozenset(leaf for leaf in leaves(kept) if isinstance(leaf, str | int | float))
     check_input(workflow, project.current_deployment_id or "", value, hidden)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from keystroke.domain.scope import Scope
 from keystroke.store.database import Tx
 from keystroke.store.sql import Sql
 
@@ -34,9 +35,25 @@ from (select count(*) as number from steps where run_id = :run_id) copied where 
 """)
 _INPUT: Final = Sql("select body from run_payloads where run_id = :run_id and name = 'input'")
 _SEED: Final = Sql("select seed from runs where id = :run_id")
+_FAILED: Final = Sql("""
+select identity from steps where run_id = :run_id and status = 'failed' and exists (
+    select 1 from runs where id = :run_id and organization_id = :organization_id
+    and (cast(:everywhere as integer) = 1 or project_id {in:projects}))
+order by began_in, started_at, event limit 1
+""")
 _STEPS: Final = Sql("""
 select identity, status from steps where run_id = :run_id order by began_in, started_at, event
 """)
+
+
+def find_failed_step(scope: Scope, tx: Tx, run_id: str) -> str | None:
+    """The identity of the first step of a run that failed."""
+    parameters = {
+        "run_id": run_id, "organization_id": scope.organization_id, "everywhere": int(scope.project_ids is None),
+        "projects": list(scope.project_ids or ()),
+    }  # fmt: skip
+    identity = tx.value(_FAILED, parameters)
+    return None if identity is None else str(identity)
 
 
 def copy_steps(tx: Tx, source_id: str, run_id: str, from_step: str) -> None:
