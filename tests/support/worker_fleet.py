@@ -57,7 +57,7 @@ class WorkerFleet:
     def start(self, workflow: str, value: Any = None) -> str:
         """Start a run, and wake a worker as the API does; the run's id."""
         with self.database.read() as tx:
-            project = access.get_project(access.local_scope(tx), tx, "shop")
+            project = access.get_project(access.local_scope(tx), tx, self.settings.project)
         request = StartRequest(workflow, value, Trigger("api", "API"), LOCAL_OWNER)
         started = start_run(self.database, project, request, self.settings, Box(self.settings.secret_key))
         self.wakeups.wake(started.project_id, started.queue)

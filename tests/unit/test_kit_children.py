@@ -38,6 +38,16 @@ def orders(customers: list[str], ctx: Context) -> list[str]:
     return [child.result() for child in children]
 
 
+@workflow("report-failure")
+def report_failure(failed: dict[str, object]) -> str:
+    return f"{failed['workflow']} failed"
+
+
+@workflow("reckless", on_failure=report_failure)
+def reckless() -> None:
+    raise ValueError("oops")
+
+
 @workflow("alone", concurrency=Concurrency(1, key="{input}", policy="skip"))
 def alone(customer: str, ctx: Context) -> None:
     ctx.sleep("1h")
@@ -87,6 +97,11 @@ def test_crashes_around_children(kit: TestKit) -> None:
     result = kit.run(orders, ["Ada", "Grace"], skip_time=True)
     assert (result.output, result.recoveries) == (["receipt of Ada", "receipt of Grace"], 2)
     assert len(result.children) == 2
+
+
+def test_what_follows_a_failure(kit: TestKit) -> None:
+    assert kit.run(reckless).status == "failed"
+    assert [(run.workflow, run.output) for run in kit.runs[1:]] == [("report-failure", "reckless failed")]
 
 
 def test_skip_and_replace(kit: TestKit) -> None:
