@@ -11,7 +11,17 @@ from keystroke_api.addresses import TrustedProxies
 from keystroke_api.openapi import openapi_document
 from keystroke_api.operation import View, operation_of, register
 from keystroke_api.problems import install_problems
-from keystroke_api.rest import canceling, events, health, hooks, reading, replaying, starting, workflows
+from keystroke_api.rest import (
+    canceling,
+    deployments,
+    events,
+    health,
+    hooks,
+    reading,
+    replaying,
+    starting,
+    workflows,
+)
 from keystroke_api.services import Services, install_services
 from keystroke_api.traffic import install_traffic
 from keystroke_api.ui.pages import install_pages
@@ -20,6 +30,7 @@ _VIEWS: Final[tuple[View, ...]] = (
     starting.start_workflow, starting.start_batch, starting.start_default_workflow,
     workflows.list_projects, workflows.list_workflows, workflows.get_workflow,
     reading.list_runs, reading.get_run, reading.list_run_logs, reading.list_run_spans, canceling.cancel_run, replaying.replay_run,
+    deployments.list_deployments, deployments.publish_deployment, deployments.activate_deployment, deployments.get_run_journal,
     events.follow_run, events.follow_runs, hooks.list_hooks, hooks.answer_hook,
     health.healthz, health.readyz, health.openapi,
 )  # fmt: skip

@@ -46,6 +46,7 @@ STATUSES: Final[dict[type[KeystrokeError], int]] = {
     errors.RunNotFound: 404,
     errors.ProjectNotFound: 404,
     errors.WorkflowNotFound: 404,
+    errors.DeploymentNotFound: 404,
     errors.ApiKeyNotFound: 404,
     refusals.BodyTooSlow: 408,
     errors.HookNotFound: 404,

@@ -167,6 +167,12 @@ class WorkflowNotFound(KeystrokeError):
     code = "workflow-not-found"
 
 
+class DeploymentNotFound(KeystrokeError):
+    """There is no deployment {deployment} in project {project}."""
+
+    code = "deployment-not-found"
+
+
 class RunEnded(KeystrokeError):
     """The run {run_id} has ended already: {status}."""
 

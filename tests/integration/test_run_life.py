@@ -36,10 +36,9 @@ from keystroke.operations.record_tags import record_tags
 from keystroke.operations.recover_runs import recover_attempt
 from keystroke.operations.start_run import StartRequest, start_runs
 from keystroke.operations.wake_due import wake_due
-from keystroke.settings import Settings
-from keystroke.store import Database, history
+from keystroke.store import history
 from keystroke.store.sql import Sql
-from support.starts import GREET, Stage, make_stage, publish
+from support.starts import GREET, Stage, publish
 
 FAILURE = Failure("ValueError", "no such card")
 
@@ -291,32 +290,6 @@ def test_the_recovery_budget_ends_a_poison_run(stage: Stage) -> None:
     assert statuses == [Status.QUEUED] * stage.settings.recovery_budget + [Status.FAILED]
     run = stage.run(lease.run_id)
     assert (run.status_reason, run.recoveries) == (Reason.WORKER_LOST, stage.settings.recovery_budget + 1)
-
-
-def test_recovery_counts_the_time_of_a_lost_attempt_and_ends_a_run_without_any_left(
-    database: Database, settings: Settings
-) -> None:
-    stage = make_stage(database, settings, replace(GREET, timeout=10.0))
-    lease = stage.start_and_claim()
-    lost = recover_attempt(stage.database, lease.run_id, lease.attempt, stage.settings, timedelta(seconds=6))
-    assert lost is not None
-    assert lost.status is Status.QUEUED
-    assert stage.run(lease.run_id).active_ms == 6_000
-    again = stage.claim()
-    assert again is not None
-    lost = recover_attempt(
-        stage.database, again.run_id, again.attempt, stage.settings, timedelta(seconds=4.5)
-    )
-    assert lost is not None
-    run = stage.run(lease.run_id)
-    assert (lost.status, run.status, run.status_reason, run.recoveries) == (
-        "failed",
-        "failed",
-        Reason.TIMEOUT,
-        1,
-    )
-    assert run.error is not None
-    assert run.error["message"] == "The run worked for 10.5 s, all attempts together; its timeout is 10 s."
 
 
 def cancel(stage: Stage, run_id: str) -> Status:

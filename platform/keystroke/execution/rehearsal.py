@@ -6,8 +6,11 @@ The code between the steps does run, as at every replay.
 
 from __future__ import annotations
 
+import os
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, NoReturn
 
 from keystroke.authoring.project import LoadedProject
@@ -69,7 +72,11 @@ def rehearse(
     """
     _open_secrets(recorded, box)
     rehearsal = _Rehearsal(project, recorded, box, settings or Settings())
-    outcome = rehearsal.outcome()
+    # Captured output is passed on as well, to what stands for stdout and stderr when the capture begins.
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        outcome = rehearsal.outcome()
+    if isinstance(outcome, Failed) and outcome.failure.type == "KeyboardInterrupt":
+        raise KeyboardInterrupt
     unused = rehearsal.unused
     if isinstance(outcome, Failed) and (
         outcome.reason in _MISFITS or unused or recorded.workflow not in project.workflows

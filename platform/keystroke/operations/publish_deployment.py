@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from keystroke.domain.actor import Actor
 from keystroke.domain.manifest import Manifest
-from keystroke.store import Database, access, deployments
+from keystroke.domain.scope import Scope
+from keystroke.store import Database, Tx, access, deployments
 from keystroke.store.access import Project
+from keystroke.store.deployments import Deployment
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +34,42 @@ def publish_deployment(database: Database, manifest: Manifest, make_current: boo
             deployments.activate(tx, project, deployment_id)
             project = access.ensure_project(tx, manifest.organization, manifest.project)
     return Published(project, deployment_id, project.current_deployment_id == deployment_id)
+
+
+def publish_for(
+    database: Database, scope: Scope, actor: Actor, manifest: Manifest
+) -> tuple[Deployment, bool]:
+    """Publish in the name of a caller, with a line in the audit log where the version is new; and whether it is.
+
+    The manifest's organization is used only where there is none yet. Raises ProjectNotFound where the caller may not make
+    the project.
+    """
+    with database.transaction() as tx:
+        project = _project_of(tx, scope, manifest)
+        deployment_id, new = deployments.insert_deployment(tx, project, manifest)
+        if new:
+            deployments.activate(tx, project, deployment_id)
+            access.audit(
+                tx, project.organization_id, actor, "deployment.publish", deployment_id, manifest.digest
+            )
+        own = Scope(project.organization_id)
+        return deployments.get_deployment(own, tx, project, deployment_id), new
+
+
+def activate_deployment(
+    database: Database, scope: Scope, actor: Actor, project: str, deployment_id: str
+) -> Deployment:
+    """Make a published code version current, an older one too. Raises ProjectNotFound, DeploymentNotFound."""
+    with database.transaction() as tx:
+        found = access.get_project(scope, tx, project)
+        if not deployments.get_deployment(scope, tx, found, deployment_id).current:
+            deployments.activate(tx, found, deployment_id)
+            access.audit(tx, found.organization_id, actor, "deployment.activate", deployment_id)
+        return deployments.get_deployment(scope, tx, found, deployment_id)
+
+
+def _project_of(tx: Tx, scope: Scope, manifest: Manifest) -> Project:
+    if scope.project_ids is not None:
+        return access.get_project(scope, tx, manifest.project)
+    organization = access.organization_slug(tx, scope.organization_id) or manifest.organization
+    return access.ensure_project(tx, organization, manifest.project)

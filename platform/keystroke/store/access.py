@@ -38,6 +38,7 @@ where projects.id = :id and projects.organization_id = :organization_id
 """)
 _FIRST_ORGANIZATION: Final = Sql("select id from organizations order by id limit 1")
 _ORGANIZATION: Final = Sql("select id from organizations where slug = :slug")
+_ORGANIZATION_SLUG: Final = Sql("select slug from organizations where id = :id")
 _ANY_KEY: Final = Sql("select 1 from api_keys where revoked_at is null limit 1")
 _INSERT_KEY: Final = Sql("""
 insert into api_keys (id, organization_id, project_id, name, prefix, hash, role, created_at, expires_at)
@@ -110,6 +111,12 @@ def has_api_keys(tx: Tx) -> bool:
 def organization_id(tx: Tx, slug: str) -> str | None:
     """The id of an organization."""
     found = tx.value(_ORGANIZATION, {"slug": slug})
+    return None if found is None else str(found)
+
+
+def organization_slug(tx: Tx, organization: str) -> str | None:
+    """The slug of the organization with this id."""
+    found = tx.value(_ORGANIZATION_SLUG, {"id": organization})
     return None if found is None else str(found)
 
 
