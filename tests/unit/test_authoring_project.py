@@ -184,6 +184,25 @@ def test_a_definition_that_is_imported_elsewhere_counts_once(tmp_path: Path) -> 
     assert (set(project.workflows), set(project.actions)) == ({"greet"}, {"shout"})
 
 
+def test_what_on_failure_names_has_to_be_published(tmp_path: Path) -> None:
+    source = """\
+        from keystroke import workflow
+
+        def handlers():
+            @workflow("hidden")
+            def hidden(told: dict): ...
+
+            return hidden
+
+        @workflow("one", on_failure=handlers())
+        def one(): ...
+        """
+    message = "workflow one: on_failure is hidden, which no module of the project defines by name"
+    assert problems_of(write_project(tmp_path, {"workflows/one.py": source})) == [
+        f"workflows/one.py:9: {message}"
+    ]
+
+
 def test_source_may_lie_in_a_folder(tmp_path: Path) -> None:
     files = {f"src/{name}": text for name, text in GOOD.items()}
     project_file = 'project = "shop"\nsource = "src"\n[settings]\nconcurrency = 4\n'

@@ -110,9 +110,14 @@ def _missing_folders(file: ProjectFile) -> list[ProjectProblem]:
 
 
 def _definition_problems(definitions: list[AnyWorkflow | AnyAction]) -> Iterator[ProjectProblem]:
+    known = {each.slug for each in definitions if isinstance(each, Workflow)}
     for each in definitions:
         for message in each.problems():
             yield ProjectProblem(*each.place, message)
+        handler = each.options.on_failure if isinstance(each, Workflow) else None
+        if isinstance(handler, Workflow) and handler.slug not in known:
+            message = f"on_failure is {handler.slug}, which no module of the project defines by name"
+            yield ProjectProblem(*each.place, f"workflow {each.slug}: {message}")
 
 
 def _duplicates(file: ProjectFile, definitions: list[AnyWorkflow | AnyAction]) -> Iterator[ProjectProblem]:

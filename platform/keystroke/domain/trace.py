@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -32,3 +33,8 @@ class LogLine:
     logger: str
     span_id: str | None = None
     step: str | None = None
+
+
+def root_span_id(run_id: str) -> str:
+    """The id of a run's root span, the same for all of its attempts."""
+    return hashlib.sha256(f"{run_id} root span".encode()).hexdigest()[:16]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from keystroke.clock import from_micros
 from keystroke.domain.lease import Lease
-from keystroke.domain.trace import Span
+from keystroke.domain.trace import Span, root_span_id
 from keystroke.execution.branches import current_branch
 from keystroke.execution.journal import Journal, Phase
 from keystroke.execution.trace_buffer import TraceBuffer
@@ -28,11 +28,6 @@ if TYPE_CHECKING:
 def new_span_id() -> str:
     """A random span id, 16 hexadecimal digits."""
     return f"{random.getrandbits(64) or 1:016x}"
-
-
-def root_span_id(run_id: str) -> str:
-    """The id of a run's root span, the same for all of its attempts."""
-    return hashlib.sha256(f"{run_id} root span".encode()).hexdigest()[:16]
 
 
 def step_span_id(run_id: str, identity: str) -> str:

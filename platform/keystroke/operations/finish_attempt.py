@@ -28,6 +28,7 @@ from keystroke.domain.states import Reason, Status, Transition
 from keystroke.errors import DatabaseUnavailable, LeaseLost
 from keystroke.operations.claiming import Claimed, claim_next
 from keystroke.operations.moving import default_retention, move_run
+from keystroke.operations.on_failure import start_on_failure
 from keystroke.operations.record_step import write_records
 from keystroke.operations.record_trace import write_trace
 from keystroke.settings import Settings
@@ -105,8 +106,12 @@ def _finish(
 ) -> Finished:
     try:
         with database.transaction() as tx:
+            if ending.suspended is not None:
+                waits.hold_children_of_others(tx, lease.run_id, ending.suspended.children)
             _write_last(tx, lease, last, settings)
             moved = _end(tx, lease, ending)
+            if moved is not None:
+                moved = start_on_failure(tx, moved, settings)
             status = moved.status if moved else _recorded_before(tx, lease, ending)
             rests = moved is not None and not moved.status.terminal
             claimed = Claimed(None) if claimant is None else claim_next(tx, claimant)
@@ -173,9 +178,8 @@ def _end(tx: Tx, lease: Lease, ending: _Ending) -> Moved | None:
 def _unless_over(tx: Tx, lease: Lease, ending: _Ending, suspended: Suspended) -> _Ending:
     """What is waited for may have come while the attempt let go: whoever brought it found a running run, and woke nobody.
 
-    The run's row is locked first; who comes later finds it at rest.
+    The run's row is locked first, apart from those of children that others have started; who comes later finds it at rest.
     """
-    waits.hold_children_of_others(tx, lease.run_id, suspended.children)
     if runs.lock(tx, lease.run_id, lease.attempt) is None:
         return ending
     over = ending.changes.delay_us is not None and ending.changes.delay_us <= 0

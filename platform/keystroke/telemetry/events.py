@@ -72,6 +72,16 @@ class RunRecovered(Event):
     status: str
 
 
+@dataclass(frozen=True, slots=True)
+class OnFailureNotStarted(Event):
+    """Run {run_id} has failed, and {workflow}, which its on_failure names, could not be started: {why}"""
+
+    level: ClassVar[Level] = "error"
+    run_id: str
+    workflow: str
+    why: str
+
+
 # --- Workers ------------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,54 @@
+"""What whoever is told of a failure learns of the run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from keystroke.domain.payload import decode_payload
+from keystroke.store.database import Tx
+from keystroke.store.sql import Sql
+
+_GET: Final = Sql("""
+select organization_id, project_id, workflow, workflow_name, root_run_id, trace_id,
+    (select body from run_payloads where run_id = runs.id and name = 'input') as input,
+    (select body from run_payloads where run_id = runs.id and name = 'error') as error
+from runs where id = :run_id
+""")
+_CHAIN: Final = Sql("""
+with recursive line (id, parent_run_id, parent_step, place) as (
+    select id, parent_run_id, parent_step, 0 from runs where id = :run_id
+    union all select runs.id, runs.parent_run_id, runs.parent_step, place + 1
+    from runs join line on runs.id = line.parent_run_id where line.parent_step = :step and place < :longest)
+select max(place) from line
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRun:
+    """A run that has failed. `input` and `error` are as recorded, secrets sealed.
+
+    `chain`: how many runs before it were started for a failure, each for that of the one before.
+    """
+
+    id: str
+    organization_id: str
+    project_id: str
+    workflow: str
+    workflow_name: str
+    root_run_id: str
+    trace_id: str
+    input: Any
+    error: dict[str, Any] | None
+    chain: int
+
+
+def get_failed(tx: Tx, run_id: str, step: str, longest: int) -> FailedRun:
+    """A run that this transaction has let fail; `step` marks runs that were started for a failure, counted up to `longest`."""
+    row = tx.row(_GET, {"run_id": run_id})
+    assert row is not None, "failed in this transaction"
+    chain = tx.value(_CHAIN, {"run_id": run_id, "step": step, "longest": longest})
+    return FailedRun(
+        run_id, row.organization_id, row.project_id, row.workflow, row.workflow_name, row.root_run_id, row.trace_id,
+        decode_payload(row.input), decode_payload(row.error), int(chain),
+    )  # fmt: skip
