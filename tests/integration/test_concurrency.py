@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -19,7 +18,7 @@ from keystroke.operations.unpark_runs import Place, unpark_forgotten
 from keystroke.settings import Settings
 from keystroke.store import Database
 from keystroke.store.sql import Sql
-from support.limited import broken_keys, limited, parked_on, stage_of, states
+from support.limited import broken_keys, limited, parked_on, stage_of
 from support.starts import Stage, publish
 
 
@@ -99,31 +98,25 @@ def test_whoever_lets_go_gives_his_place_away(place: Stage, outcome: Outcome) ->
     assert broken_keys(place) == []
 
 
-def _lose(stage: Stage, run_id: str) -> None:
-    recover_attempt(stage.database, run_id, 1, stage.settings)
-
-
-def _cancel(stage: Stage, run_id: str) -> None:
-    cancel_run(stage.database, stage.scope, run_id, LOCAL_OWNER, stage.settings)
-
-
-@pytest.mark.parametrize("leave", [_lose, _cancel])
-def test_a_place_that_is_lost_is_given_away(place: Stage, leave: Callable[[Stage, str], None]) -> None:
+def test_a_place_that_is_lost_is_given_away(place: Stage) -> None:
     first, second = names(place, "one", "ada", "ada")
-    if leave is _lose:
-        place.claim()
-        assert place.claim() is None
-        leave(place, first)
-    else:
-        lease = place.claim()
-        assert lease is not None
-        assert place.claim() is None
-        third = names(place, "one", "ada")[0]
-        place.finish(lease)
-        assert (parked_on(place, second), parked_on(place, third)) == (None, None)
-        leave(place, second)
-        second = third
+    assert place.claim() is not None
+    assert place.claim() is None
+    recover_attempt(place.database, first, 1, place.settings)
     assert parked_on(place, second) is None
+    assert broken_keys(place) == []
+
+
+def test_a_place_that_nobody_takes_any_more_is_given_away(place: Stage) -> None:
+    _, second, third = names(place, "one", "ada", "ada", "ada")
+    lease = place.claim()
+    assert lease is not None
+    assert place.claim() is None
+    place.finish(lease)
+    assert (parked_on(place, second), parked_on(place, third)) == (None, "concurrency:one/ada")
+    canceled = cancel_run(place.database, place.scope, second, LOCAL_OWNER, place.settings)
+    assert canceled.woken == ((place.project.id, "default"),)
+    assert parked_on(place, third) is None
     assert broken_keys(place) == []
 
 
@@ -206,10 +199,3 @@ def test_a_newer_run_begins_once_the_running_one_has_let_go(place: Stage) -> Non
     following = place.claim()
     assert following is not None
     assert following.run_id == third.run_id
-
-
-def test_the_tables_keep_what_a_claim_of_the_full_key_leaves(place: Stage) -> None:
-    names(place, "one", *["ada"] * 50)
-    assert place.claim() is not None
-    assert place.claim() is None
-    assert sum(1 for row in states(place) if row.parked_on) == 49
