@@ -114,10 +114,16 @@ def _definition_problems(definitions: list[AnyWorkflow | AnyAction]) -> Iterator
     for each in definitions:
         for message in each.problems():
             yield ProjectProblem(*each.place, message)
-        handler = each.options.on_failure if isinstance(each, Workflow) else None
-        if isinstance(handler, Workflow) and handler.slug not in known:
-            message = f"on_failure is {handler.slug}, which no module of the project defines by name"
-            yield ProjectProblem(*each.place, f"workflow {each.slug}: {message}")
+        if isinstance(each, Workflow):
+            yield from _handler_problems(each, known)
+
+
+def _handler_problems(workflow: AnyWorkflow, known: set[str]) -> Iterator[ProjectProblem]:
+    """A workflow that is not published cannot be started for a failure."""
+    handler = workflow.options.on_failure
+    if isinstance(handler, Workflow) and handler.slug not in known:
+        message = f"on_failure is {handler.slug}, which no module of the project defines by name"
+        yield ProjectProblem(*workflow.place, f"workflow {workflow.slug}: {message}")
 
 
 def _duplicates(file: ProjectFile, definitions: list[AnyWorkflow | AnyAction]) -> Iterator[ProjectProblem]:
