@@ -1,4 +1,6 @@
-"""Runs that have worked for as long as they may, on a real worker: ended, however their code behaves, and nobody else is."""
+"""On a real worker: runs that have worked for as long as they may end, however their code behaves, and nobody else does; a
+kill in the middle of a run that records in groups repeats the last steps and no others.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,10 @@ from support.worker_fleet import PATIENCE, WorkerFleet
 pytestmark = pytest.mark.timeout(180)
 TIMED = {
     "workflows/timed.py": """
+        import os
+        import signal
         import time
+        from pathlib import Path
 
         from keystroke import Context, action, workflow
         from marks import mark
@@ -42,13 +47,46 @@ TIMED = {
                     time.sleep(600)
                 except BaseException:
                     mark("swallowed", ctx.run_id)
+
+
+        @action
+        def number(value: int) -> int:
+            mark("numbers", str(value))
+            killed = Path(__file__).parents[1] / "killed"
+            if value == 300 and not killed.exists():
+                killed.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return value
+
+
+        @workflow("relaxed", durability="relaxed")
+        def relaxed() -> int:
+            return sum(number(value) for value in range(400))
     """,
 }
 
 
-def test_runs_out_of_time_end_and_their_sibling_goes_on(worker_fleet: WorkerFleet) -> None:
+def test_what_ends_and_what_survives(worker_fleet: WorkerFleet) -> None:
     write_project(worker_fleet.directory, TIMED)
     worker = worker_fleet.start_worker()
+    runs_out_of_time_end_and_their_sibling_goes_on(worker_fleet)
+    a_kill_repeats_the_last_steps_and_no_others(worker_fleet)
+    assert worker.stop() == 0
+
+
+def a_kill_repeats_the_last_steps_and_no_others(worker_fleet: WorkerFleet) -> None:
+    run = worker_fleet.wait(worker_fleet.start("relaxed"), "success")
+    assert (run.output, run.attempt, run.recoveries) == (sum(range(400)), 2, 1)
+    assert [step.identity for step in worker_fleet.steps(run.id)] == [f"number#{n}" for n in range(400)]
+    executed = [int(line) for line in worker_fleet.marks("numbers")]
+    again = executed[301]
+    assert executed == [*range(301), *range(again, 400)], (
+        "what was on record is a beginning of what was executed"
+    )
+    assert 0 < again <= 300
+
+
+def runs_out_of_time_end_and_their_sibling_goes_on(worker_fleet: WorkerFleet) -> None:
     sibling = worker_fleet.start("doze")
     wait_until(lambda: sibling in worker_fleet.marks("started"), PATIENCE, what="the sibling has begun")
 
@@ -69,4 +107,3 @@ def test_runs_out_of_time_end_and_their_sibling_goes_on(worker_fleet: WorkerFlee
     assert (worker_fleet.run(sibling).status, worker_fleet.run(sibling).attempt) == ("running", 1)
     worker_fleet.cancel(sibling)
     worker_fleet.wait(sibling, "canceled")
-    assert worker.stop() == 0
