@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from support.browser import Tab
+from support.surroundings import DARK, NO_SCRIPTS, PHONE, WIDE, barriers
 
-WIDE: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}, "color_scheme": "light"}
-DARK: dict[str, Any] = {**WIDE, "color_scheme": "dark"}
-PHONE: dict[str, Any] = {
-    "viewport": {"width": 390, "height": 844},
-    "color_scheme": "light",
-    "has_touch": True,
-}
-NO_SCRIPTS: dict[str, Any] = {**WIDE, "java_script_enabled": False}
 PAGES = (
     "/history", "/history?status=failed&status=running&columns=name,status,tags,cost,id", "/history?run={charged}",
     "/history?q=nothing+like+this", "/history/{signed_up}", "/history/{charged}", "/history/{running}", "/history/{nasty}",
@@ -24,19 +14,6 @@ PAGES = (
     "/history/{nasty}?tab=trace", "/history/{running}?tab=trace&level=ERROR", "/workflows", "/workflows/signup-pipeline",
     "/workflows/signup-pipeline?input=json", "/docs",
 )  # fmt: skip
-
-
-def barriers(tab: Tab) -> list[str]:
-    """What axe finds, as lines to read."""
-    found = Axe().run(
-        tab.page,
-        options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]},
-    )
-    return [
-        f"{each['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:300]}"
-        for each in found.response["violations"]
-        for node in each["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("context", [WIDE, DARK, PHONE], indirect=True, ids=["wide", "dark", "phone"])

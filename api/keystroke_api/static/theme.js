@@ -1,6 +1,7 @@
 // Light or dark: as the system says until the reader says otherwise; kept in a cookie, so that pages arrive in it.
 export function offerTheme() {
   const button = document.querySelector("[data-theme-toggle]");
+  if (!button) return; // a page that is no part of the app
   button.hidden = false;
   button.addEventListener("click", () => {
     const root = document.documentElement;

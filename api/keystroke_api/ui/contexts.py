@@ -153,6 +153,7 @@ class RunPage:
     steps_left_out: Annotated[int, "On the tab `overview`: steps that are older than those shown."]
     waterfall: Annotated[Waterfall | None, "On the tab `trace`."]
     logs: Annotated[Logs | None, "On the tab `trace`."]
+    hooks: Annotated[list[HookRow], "On the tab `overview`: hooks that want an answer."]
     notice: Annotated[str, "What the last form did."]
 
 
@@ -227,3 +228,64 @@ class ProblemPage:
     headline: Annotated[str, "What happened, for people."]
     advice: Annotated[str, "What to do next."]
     links: Annotated[list[Link], "Where to go from here."]
+
+
+@dataclass(frozen=True, slots=True)
+class HookRow:
+    """A hook with the form that answers it."""
+
+    hook: Annotated[Record, "The hook as the API gives it."]
+    title: Annotated[str, "Its name as people read it."]
+    about: Annotated[str, "What its schema says of the answer."]
+    fields: Annotated[
+        list[Field], "The form, made from its schema; empty where it takes no answer (any more)."
+    ]
+    errors: Annotated[list[str], "What is wrong with the answer as a whole."]
+    url: Annotated[str, "Where the form is sent, and a page of its own."]
+    run_url: Annotated[str, "The run that asks."]
+    age_ms: Annotated[int, "How long ago it was asked."]
+
+
+@dataclass(frozen=True, slots=True)
+class HooksPage:
+    """`/hooks`: what runs wait for from people and other systems."""
+
+    rows: Annotated[list[HookRow], "Hooks that want an answer, newest first."]
+    newest_url: Annotated[str | None, "First part of the list, where this is another."]
+    older_url: Annotated[str | None, "Next part of the list."]
+    empty: Annotated[Empty | None, "What to say where nothing waits."]
+    notice: Annotated[str, "What the last form did."]
+
+
+@dataclass(frozen=True, slots=True)
+class HookPage:
+    """`/hooks/{id}/answer`: one hook."""
+
+    row: Annotated[HookRow, "The hook."]
+    sentence: Annotated[str, "Why it takes no answer; empty where it does."]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPage:
+    """`/hooks/{token}`: what whoever has the link is asked. It tells nothing else of the run, and is no part of the app."""
+
+    title: Annotated[str, "The hook's name as people read it."]
+    workflow_name: Annotated[str, "Name of the workflow that asks."]
+    status: Annotated[str, "`waiting`, `answered`, `expired` or `ended`."]
+    about: Annotated[str, "What its schema says of the answer."]
+    created_at: Annotated[str, "When it was asked."]
+    expires_at: Annotated[str | None, "Until when it can be answered."]
+    answered_at: Annotated[str | None, "When it was answered."]
+    schema: Annotated[Record, "JSON Schema of the answer."]
+    fields: Annotated[list[Field], "The form; empty where it takes no answer (any more)."]
+    errors: Annotated[list[str], "What is wrong with the answer as a whole."]
+    taken: Annotated[bool, "Whether the answer has just been taken."]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkProblemPage:
+    """`/hooks/{token}` where that did not work."""
+
+    problem: Annotated[Record, "The problem document (RFC 9457)."]
+    headline: Annotated[str, "What happened, for people."]
+    advice: Annotated[str, "What to do next."]

@@ -9,7 +9,7 @@ from flask import Flask, Response, abort, g, redirect
 
 from keystroke_api.auth import Role, identify, require_role
 from keystroke_api.services import services
-from keystroke_api.ui import history, reference, run_page, wording, workflow_page, workflows
+from keystroke_api.ui import history, hooks, link_page, reference, run_page, wording, workflow_page, workflows
 from keystroke_api.ui.assets import serve_asset
 from keystroke_api.ui.filters import trigger_label
 from keystroke_api.ui.forms import check_form
@@ -38,11 +38,26 @@ def install_pages(app: Flask) -> None:
     _get(app, "/workflows", workflows.workflows_page)
     _get(app, "/workflows/<slug>", workflow_page.get_workflow_page)
     _get(app, "/docs", reference.reference_page)
+    _get(app, "/hooks", hooks.hooks_page)
+    _get(app, "/hooks/<hook_id>/answer", hooks.hook_page)
+    _post(app, "/hooks/<hook_id>/answer", hooks.answer_from_page)
+    _add_link(app)
     _post(app, "/history/cancel", history.cancel_selected)
     _post(app, "/history/<run_id>/cancel", run_page.cancel_from_page)
     _post(app, "/workflows/<slug>/start", workflow_page.start_from_page)
     app.add_url_rule(
         "/static/<digest>/<name>", f"{PREFIX}asset", serve_asset, provide_automatic_options=False
+    )
+
+
+def _add_link(app: Flask) -> None:
+    """The page behind a hook's link: open to everybody, since nobody but its reader knows the address."""
+    rule = "/hooks/<token>"
+    app.add_url_rule(
+        rule, f"{PREFIX}link", link_page.get_link_page, methods=["GET"], provide_automatic_options=False
+    )
+    app.add_url_rule(
+        rule, f"{PREFIX}answer_link", link_page.answer_link, methods=["POST"], provide_automatic_options=False
     )
 
 

@@ -7,9 +7,11 @@ from typing import Any, Final
 
 from flask import Flask, Response, request
 
+from keystroke_api.links import is_link
 from keystroke_api.problems import MEDIA_TYPE
 from keystroke_api.rest.texts import API
 from keystroke_api.ui.contexts import Link, ProblemPage
+from keystroke_api.ui.link_page import link_problem
 from keystroke_api.ui.showing import prefers_html, show
 
 _HISTORY: Final = Link("History", "/history")
@@ -54,7 +56,13 @@ def _as_page(answer: Response) -> Response:
         return answer
     problem = json.loads(answer.get_data())
     status = answer.status_code
+    if is_link():
+        return _with_headers_of(answer, link_problem(problem))
     page = show("problem.html", _context(problem, status), title=problem["title"], status=status)
+    return _with_headers_of(answer, page)
+
+
+def _with_headers_of(answer: Response, page: Response) -> Response:
     for name, value in answer.headers:
         if name not in ("Content-Type", "Content-Length"):
             page.headers[name] = value

@@ -19,6 +19,7 @@ from keystroke_api.rest.texts import API
 from keystroke_api.services import services
 from keystroke_api.ui.address import Address
 from keystroke_api.ui.contexts import Link, Logs, RunPage, Waterfall
+from keystroke_api.ui.hooks import hooks_of
 from keystroke_api.ui.log_lines import read_logs
 from keystroke_api.ui.notices import leave_notice, take_notice
 from keystroke_api.ui.payload_text import MEDIA_TYPES, as_text
@@ -76,6 +77,7 @@ def run_page(
         close_url=str(panel_of) if panel_of else None,
         workflow_url=f"/workflows/{quote(record['workflow'])}?project={quote(record['project'])}",
         payloads=caller.scope.payloads, steps_left_out=left_out, waterfall=drawn, logs=logs,
+        hooks=hooks_of(caller, record["id"]) if active and tab == "overview" else [],
         notice="" if panel_of else take_notice(),
     )  # fmt: skip
 

@@ -38,6 +38,17 @@ def show(template: str, context: Any, *, title: str, section: str = "", status: 
     return answer
 
 
+def show_apart(template: str, context: Any, *, title: str, status: int = 200) -> Response:
+    """A page that is no part of the app: for somebody who only has its link. It leaves no cookie."""
+    if wants_json():
+        return json_answer(context_json(context), status, {"Vary": "Accept"})
+    frame = Frame(
+        title=title, section="", who=None, may_change=False, theme=_theme(), assets=assets_path(), token=""
+    )
+    html = render_template(template, page=context, frame=frame)
+    return Response(html, status, _HEADERS, mimetype="text/html")
+
+
 def wants_json() -> bool:
     """`?format=json`, or an Accept header that prefers JSON."""
     asked = request.args.get("format")
@@ -71,13 +82,17 @@ def now_micros() -> int:
 
 def _frame(title: str, section: str) -> Frame:
     caller = g.get("caller")
-    theme = request.cookies.get(_THEME, "")
     return Frame(
         title=title,
         section=section,
         who=caller.actor.name if caller else None,
         may_change=caller is not None and caller.role != "viewer",
-        theme=theme if theme in ("light", "dark") else "",
+        theme=_theme(),
         assets=assets_path(),
         token=form_token(),
     )
+
+
+def _theme() -> str:
+    theme = request.cookies.get(_THEME, "")
+    return theme if theme in ("light", "dark") else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
@@ -39,9 +40,10 @@ def create_hook(
     `step.input` becomes `{hook, key_id}`: with these a replay finds the hook and derives its token again. Raises LeaseLost,
     PayloadTooLarge (a schema beyond all measure); then nothing was written.
     """
-    schema = encode_payload(
-        request.schema, what=f"schema of hook {request.name}", limit=settings.payload_limit
-    )
+    encode_payload(request.schema, what=f"schema of hook {request.name}", limit=settings.payload_limit)
+    schema = json.dumps(
+        request.schema, ensure_ascii=False
+    )  # its fields in their order, since a form is made of them
     new = hooks.NewHook(
         id=ids.new("hook"), project_id=lease.project_id, run_id=lease.run_id, step=step.identity, name=request.name,
         token_hash=hashlib.sha256(request.token.encode()).hexdigest(), key_id=request.key_id, schema_text=schema,
