@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from keystroke.domain.scope import Scope
 from keystroke.domain.states import Status
@@ -81,9 +84,30 @@ def test_a_database_of_an_earlier_version_is_refused(filled: Database) -> None:
         check_revision(filled)
 
 
+def test_a_migration_that_breaks_off_leaves_nothing_behind(filled: Database) -> None:
+    with filled.transaction() as tx:
+        tx.run(Sql("alter table logs add column event integer"))
+    with pytest.raises(DBAPIError, match="event"):
+        upgrade(filled)
+    with pytest.raises(SchemaOutdated, match="0001"):
+        check_revision(filled)
+    with filled.transaction() as tx:
+        tx.run(Sql("alter table logs drop column event"))
+    upgrade(filled)
+    check_revision(filled)
+
+
 def test_a_database_is_migrated_once_however_often_it_is_asked_for(filled: Database) -> None:
     for _ in range(2):
         upgrade(filled)
     check_revision(filled)
     with filled.read() as tx:
         assert changes.get_latest(_SCOPE, tx, "run_2").event == 1
+
+
+def test_many_may_migrate_at_once(filled: Database) -> None:
+    with ThreadPoolExecutor(4) as executor:
+        list(executor.map(lambda _: upgrade(filled), range(4)))
+    check_revision(filled)
+    with filled.read() as tx:
+        assert changes.get_latest(_SCOPE, tx, "run_1").event == 8

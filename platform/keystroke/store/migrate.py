@@ -48,18 +48,13 @@ def _config() -> Config:
 
 @contextmanager
 def _locked(connection: Connection, backend: str) -> Iterator[None]:
-    """PostgreSQL: an advisory lock. SQLite: the whole migration is one immediate transaction."""
-    if backend == "sqlite":
-        connection.exec_driver_sql("begin immediate")
-        try:
-            yield
-        except BaseException:
-            connection.exec_driver_sql("rollback")
-            raise
-        connection.exec_driver_sql("commit")
-        return
-    connection.exec_driver_sql(f"select pg_advisory_lock({_LOCK})")
+    """One transaction, so that a migration that breaks off leaves nothing behind. On PostgreSQL under an advisory lock."""
+    connection.exec_driver_sql("begin immediate" if backend == "sqlite" else "begin")
     try:
+        if backend == "postgresql":
+            connection.exec_driver_sql(f"select pg_advisory_xact_lock({_LOCK})")
         yield
-    finally:
-        connection.exec_driver_sql(f"select pg_advisory_unlock({_LOCK})")
+    except BaseException:
+        connection.exec_driver_sql("rollback")
+        raise
+    connection.exec_driver_sql("commit")
