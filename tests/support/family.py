@@ -46,7 +46,7 @@ def failed_family(stage: Stage, **changes: Any) -> dict[str, str]:
 
 def waiting_run(stage: Stage) -> str:
     """A run that is at work and waits in three branches: until a time, for an answer, for a child."""
-    lease = stage.start_and_claim("long-report", value={"sections": 3})
+    lease = stage.start_and_claim("long-report", value={"sections": 3}, priority=10)
     recorder = Recorder(stage, lease)
     recorder.step("0/sleep#0", "running", "sleep", due_at=recorder.at + timedelta(hours=9))
     hook = recorder.step("1/hook:approval#0", "running", "hook")

@@ -149,7 +149,8 @@ class Step(BaseModel):
     finished_at: Time | None
     duration_ms: int | None
     child_run_id: str | None
-    copied_from: str | None
+    due_at: Time | None = Field(description="When a sleep is over, or the next try begins.")
+    copied_from: str | None = Field(description="The replayed run whose record this is a copy of.")
     tries: list[dict[str, Any]]
 
 

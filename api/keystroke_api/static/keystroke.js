@@ -23,7 +23,7 @@ setInterval(tick, 1000);
 // A form that starts something is sent once, however often its button is pressed.
 document.addEventListener("submit", (event) => {
   if (event.target.matches("[data-once]")) {
-    const button = event.target.querySelector("button.primary");
+    const button = event.target.querySelector("button");
     setTimeout(() => { button.disabled = true; });
   }
 });

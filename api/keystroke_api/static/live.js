@@ -162,6 +162,7 @@ function replacePart(id, fresh, prepare) {
   if (!part || !now || part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea")) return;
   const folded = new Map([...part.querySelectorAll("details")].map((each, at) => [`${at} ${label(each)}`, each.open]));
   const logs = part.querySelector("[data-log-tail]");
+  const inHand = reachable(part).indexOf(document.activeElement);
   const forms = new Map([...part.querySelectorAll("form.answer")].map((each) => [each.getAttribute("action"), each]));
   part.innerHTML = now.innerHTML;
   for (const each of part.querySelectorAll("form.answer")) each.replaceWith(forms.get(each.getAttribute("action")) ?? each); // as far as it is filled in
@@ -170,6 +171,8 @@ function replacePart(id, fresh, prepare) {
     each.open = folded.get(`${at} ${label(each)}`) ?? each.open;
   });
   prepare(part);
+  reachable(part)[inHand]?.focus({ preventScroll: true });
 }
 
+const reachable = (part) => [...part.querySelectorAll("a, button, summary")];
 const label = (details) => details.querySelector("summary .step-name, summary .span-name, summary b")?.textContent ?? "";

@@ -98,7 +98,7 @@ class Bar:
 
     name: Annotated[str, "Name of the span or step."]
     depth: Annotated[int, "How deep it is nested, from 0 to 12."]
-    kind: Annotated[str, "`run`, `attempt`, `step` or `span`."]
+    kind: Annotated[str, "`run`, `attempt`, `step`, `wait`, `copied` (a step of another run) or `span`."]
     status: Annotated[str, "`ok`, `error`, `running`, `retrying` or `unset`."]
     offset_ms: Annotated[int, "Milliseconds from the first span's start."]
     duration_ms: Annotated[int, "Its length; of a running one until now."]
@@ -133,6 +133,30 @@ class Logs:
 
 
 @dataclass(frozen=True, slots=True)
+class Relative:
+    """A run that another one comes from, or that came out of it."""
+
+    kind: Annotated[str, "What it is to the run: `Parent`, `Root`, `Replay of`, `Child` or `Replay`."]
+    id: Annotated[str, "Its id."]
+    url: Annotated[str, "Its page."]
+    row: Annotated[RunRow | None, "The run; None where it is no longer kept, or not for this reader."]
+    step: Annotated[str, "Of a child: the step that started it."]
+
+
+@dataclass(frozen=True, slots=True)
+class Relatives:
+    """Where a run comes from, and what came out of it."""
+
+    above: Annotated[list[Relative], "Parent, root where that is another run, and the run that it replays."]
+    children: Annotated[list[Relative], "Runs that it started, the first of them."]
+    children_total: Annotated[int, "How many it started."]
+    children_url: Annotated[str, "All of them."]
+    replays: Annotated[list[Relative], "Its replays, the first of them."]
+    replays_total: Annotated[int, "How many replays it has."]
+    replays_url: Annotated[str, "All of them."]
+
+
+@dataclass(frozen=True, slots=True)
 class RunPage:
     """`/history/{run}`, and the panel beside the list."""
 
@@ -154,6 +178,8 @@ class RunPage:
     waterfall: Annotated[Waterfall | None, "On the tab `trace`."]
     logs: Annotated[Logs | None, "On the tab `trace`."]
     hooks: Annotated[list[HookRow], "On the tab `overview`: hooks that want an answer."]
+    failed_step: Annotated[str | None, "First step that failed, where the run has ended without success."]
+    relatives: Annotated[Relatives | None, "On the tabs `overview` and `metadata`."]
     notice: Annotated[str, "What the last form did."]
 
 
@@ -209,6 +235,22 @@ class WorkflowPage:
     facts: Annotated[list[tuple[str, str]], "Options of the workflow, in words."]
     runs: Annotated[list[RunRow], "Its newest runs."]
     runs_url: Annotated[str, "All of its runs."]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayPage:
+    """`/history/{run}/replay`: the form that replays a run with its input edited."""
+
+    record: Annotated[Record, "Of the run: `{id, workflow, workflow_name, project, status}`."]
+    url: Annotated[str, "The run's page."]
+    from_step: Annotated[str, "The step to begin with; empty: the beginning."]
+    steps: Annotated[list[Choice], "Where the replay can begin."]
+    fields: Annotated[
+        list[Field], "The form, made from the input's schema and filled with what is on record."
+    ]
+    as_json: Annotated[str | None, "The input as JSON, where that is how it is entered."]
+    switch_url: Annotated[str, "The same page with the other way to enter the input; empty for none."]
+    errors: Annotated[list[str], "What is wrong with the input as a whole."]
 
 
 @dataclass(frozen=True, slots=True)

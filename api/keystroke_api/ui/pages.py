@@ -9,7 +9,17 @@ from flask import Flask, Response, abort, g, redirect
 
 from keystroke_api.auth import Role, identify, require_role
 from keystroke_api.services import services
-from keystroke_api.ui import history, hooks, link_page, reference, run_page, wording, workflow_page, workflows
+from keystroke_api.ui import (
+    history,
+    hooks,
+    link_page,
+    reference,
+    replaying,
+    run_page,
+    wording,
+    workflow_page,
+    workflows,
+)
 from keystroke_api.ui.assets import serve_asset
 from keystroke_api.ui.filters import trigger_label
 from keystroke_api.ui.forms import check_form
@@ -35,6 +45,7 @@ def install_pages(app: Flask) -> None:
     _get(app, "/history", history.history_page)
     _get(app, "/history/<run_id>", run_page.get_run_page)
     _get(app, "/history/<run_id>/<part>.<kind>", _download, "download")
+    _get(app, "/history/<run_id>/replay", replaying.get_replay_page)
     _get(app, "/workflows", workflows.workflows_page)
     _get(app, "/workflows/<slug>", workflow_page.get_workflow_page)
     _get(app, "/docs", reference.reference_page)
@@ -44,6 +55,7 @@ def install_pages(app: Flask) -> None:
     _add_link(app)
     _post(app, "/history/cancel", history.cancel_selected)
     _post(app, "/history/<run_id>/cancel", run_page.cancel_from_page)
+    _post(app, "/history/<run_id>/replay", replaying.replay_from_page)
     _post(app, "/workflows/<slug>/start", workflow_page.start_from_page)
     app.add_url_rule(
         "/static/<digest>/<name>", f"{PREFIX}asset", serve_asset, provide_automatic_options=False

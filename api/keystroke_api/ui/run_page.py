@@ -12,7 +12,7 @@ from keystroke.clock import from_micros
 from keystroke.domain.states import TERMINAL, Status
 from keystroke.errors import RunEnded
 from keystroke.operations.api_keys import Principal
-from keystroke.store import changes
+from keystroke.store import changes, copies
 from keystroke_api.canceling import cancel
 from keystroke_api.rest.reading import read_run, whole_run_id
 from keystroke_api.rest.texts import API
@@ -23,6 +23,7 @@ from keystroke_api.ui.hooks import hooks_of
 from keystroke_api.ui.log_lines import read_logs
 from keystroke_api.ui.notices import leave_notice, take_notice
 from keystroke_api.ui.payload_text import MEDIA_TYPES, as_text
+from keystroke_api.ui.relatives import FEW, MANY, relatives_of
 from keystroke_api.ui.returning import way_back
 from keystroke_api.ui.run_rows import elapsed_ms
 from keystroke_api.ui.sentences import sentence_of
@@ -35,6 +36,8 @@ _TABS: Final[dict[str, frozenset[str]]] = {
     "metadata": frozenset({"attempts", "timeline"}),
     "trace": frozenset({"steps", "spans"}),
 }
+#: Tabs that show relatives of the run, and how many of each kind.
+_RELATIVES: Final = {"overview": FEW, "metadata": MANY}
 _VIEWS: Final = ("json", "yaml")
 _EVERYTHING: Final = frozenset({"steps", "attempts", "timeline", "trace"})
 #: Steps that the overview shows, the newest: a page of thousands is of no use to anybody, and loaded anew with each change.
@@ -77,7 +80,8 @@ def run_page(
         close_url=str(panel_of) if panel_of else None,
         workflow_url=f"/workflows/{quote(record['workflow'])}?project={quote(record['project'])}",
         payloads=caller.scope.payloads, steps_left_out=left_out, waterfall=drawn, logs=logs,
-        hooks=hooks_of(caller, record["id"]) if active and tab == "overview" else [],
+        hooks=hooks_of(caller, record["id"]) if active and tab == "overview" else [], failed_step=_failed_step(caller, record),
+        relatives=relatives_of(caller, record, _RELATIVES[tab]) if tab in _RELATIVES else None,
         notice="" if panel_of else take_notice(),
     )  # fmt: skip
 
@@ -118,6 +122,14 @@ def _shorten_steps(record: dict[str, Any]) -> int:
     every = record["steps"]
     record["steps"] = every[-_MOST_STEPS:]
     return len(every) - len(record["steps"])
+
+
+def _failed_step(caller: Principal, record: dict[str, Any]) -> str | None:
+    """What a replay from the failed step would begin with; a success may have failed steps too, that its code has caught."""
+    if record["status"] not in (Status.FAILED, Status.CANCELED):
+        return None
+    with services().database.read() as tx:
+        return copies.find_failed_step(caller.scope, tx, record["id"])
 
 
 def _position(caller: Principal, run_id: str) -> int:

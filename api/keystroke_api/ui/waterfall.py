@@ -18,11 +18,14 @@ _WIDTH: Final = 1000.0
 _THINNEST: Final = 3.0
 _TICKS: Final = 4
 _STEP: Final = "keystroke.step"
+#: Kinds of steps that wait.
+_WAITS: Final = frozenset({"sleep", "hook", "workflow"})
 
 
 def waterfall(record: Record, now: datetime) -> Waterfall:
     """The lines of a run that was read with its steps and its trace."""
     lines = _lines(record)
+    _mark_waits(record, lines)
     if not lines:
         return Waterfall([], [], 0)
     stamp = str(rfc3339(now))
@@ -67,9 +70,30 @@ def _lines(record: Record) -> list[Record]:
             "end": step["finished_at"], "status": _step_status(step), "kind": "step", "detail": step,
         }
         for step in record["steps"]
-        if step["identity"] not in known
+        if step["identity"] not in known and not step["copied_from"]
     ]  # fmt: skip
-    return lines
+    return _copied(record, root) + lines
+
+
+def _copied(record: Record, root: str | None) -> list[Record]:
+    """What was executed in another run has no place in the time of this one: lines at its beginning."""
+    began = record["started_at"] or record["created_at"]
+    return [
+        {
+            "id": step["identity"], "parent": root, "name": step["identity"], "start": began, "end": began,
+            "status": _step_status(step), "kind": "copied", "detail": step,
+        }
+        for step in record["steps"]
+        if step["copied_from"]
+    ]  # fmt: skip
+
+
+def _mark_waits(record: Record, lines: list[Record]) -> None:
+    """Sleeping and waiting is no work, and is drawn differently."""
+    waits = {step["identity"] for step in record["steps"] if step["kind"] in _WAITS}
+    for line in lines:
+        if line["kind"] == "step" and line["name"] in waits:
+            line["kind"] = "wait"
 
 
 def _nested(lines: list[Record]) -> list[tuple[Record, int]]:
@@ -93,6 +117,8 @@ def _nested(lines: list[Record]) -> list[tuple[Record, int]]:
 def _bar(line: Record, depth: int, first: str, now: str, total: int) -> Bar:
     offset = _milliseconds(first, line["start"])
     length = max(_milliseconds(line["start"], line["end"] or now), 0)
+    if line["kind"] == "copied":
+        length = line["detail"]["duration_ms"] or 0
     x = min(_WIDTH * offset / total, _WIDTH - _THINNEST)
     return Bar(
         name=line["name"], depth=depth, kind=line["kind"], status=line["status"] if line["end"] else "running",

@@ -78,7 +78,7 @@ def step_json(step: Step, hidden: frozenset[str]) -> Json:
         "attempt": step.attempt, "input": redact(step.input, hidden), "output": redact(step.output, hidden),
         "error": step.error, "started_at": rfc3339(step.started_at), "finished_at": rfc3339(step.finished_at),
         "duration_ms": milliseconds(step.started_at, step.finished_at), "child_run_id": step.child_run_id,
-        "copied_from": step.copied_from, "tries": [each.as_json() for each in step.tries],
+        "due_at": rfc3339(step.due_at), "copied_from": step.copied_from, "tries": [each.as_json() for each in step.tries],
     })  # fmt: skip
 
 
