@@ -65,7 +65,7 @@ def start_child(
         if not started.created and children.descends_from(tx, lease.run_id, started.run_id):
             raise ChildIsAncestor(key=request.key, run_id=started.run_id)
         begun = replace(step, child_run_id=started.run_id)
-        steps.begin(tx, lease.run_id, lease.attempt, begun, texts_of(begun, settings.payload_limit)["input"])
+        steps.record(tx, lease.run_id, lease.attempt, begun, texts_of(begun, settings.payload_limit))
         crash_point("child-starting")
     crash_point("child-started")
     return ChildStarted(started.run_id, started.woken)
