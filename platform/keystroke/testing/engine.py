@@ -24,6 +24,7 @@ from keystroke.errors import LeaseLost
 from keystroke.execution.attempt import AttemptResult, run_attempt
 from keystroke.execution.gate import InterruptGate, Interruption, QuietGate
 from keystroke.operations.answer_hook import answer_by_id
+from keystroke.operations.cancel_children import sweep_canceled
 from keystroke.operations.cancel_run import cancel_run
 from keystroke.operations.claim_run import claim_run
 from keystroke.operations.finish_attempt import finish_attempt
@@ -179,6 +180,7 @@ class Engine:
         """What a worker claims after the beat's rounds."""
         wake_due(self._database)
         unpark_rates(self._database)
+        sweep_canceled(self._database, self.settings)
         lease = claim_run(self._database, self._deployed[2])
         if lease is None and unpark_forgotten(self._database, Place())[0]:
             lease = claim_run(self._database, self._deployed[2])
