@@ -15,6 +15,7 @@ from keystroke_api.rest import (
     canceling,
     deployments,
     events,
+    fleet,
     health,
     hooks,
     reading,
@@ -32,6 +33,7 @@ _VIEWS: Final[tuple[View, ...]] = (
     reading.list_runs, reading.get_run, reading.list_run_logs, reading.list_run_spans, canceling.cancel_run, replaying.replay_run,
     deployments.list_deployments, deployments.publish_deployment, deployments.activate_deployment, deployments.get_run_journal,
     events.follow_run, events.follow_runs, hooks.list_hooks, hooks.answer_hook,
+    fleet.list_queues, fleet.pause_queue, fleet.resume_queue, fleet.list_workers, fleet.drain_worker,
     health.healthz, health.readyz, health.openapi,
 )  # fmt: skip
 

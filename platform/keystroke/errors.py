@@ -167,6 +167,24 @@ class WorkflowNotFound(KeystrokeError):
     code = "workflow-not-found"
 
 
+class QueueNotFound(KeystrokeError):
+    """There is no queue {name} in the project; there are: {known}"""
+
+    code = "queue-not-found"
+
+
+class WorkerNotFound(KeystrokeError):
+    """There is no worker {worker_id}."""
+
+    code = "worker-not-found"
+
+
+class WorkerEnded(KeystrokeError):
+    """The worker {worker_id} is {state}: there is nothing to drain."""
+
+    code = "worker-ended"
+
+
 class DeploymentNotFound(KeystrokeError):
     """There is no deployment {deployment} in project {project}."""
 

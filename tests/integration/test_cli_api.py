@@ -327,3 +327,15 @@ def test_replay(cli: CommandLine) -> None:
     )
     assert "Did you mean mail#0?" in cli.run(*replay, "--from-step", "mial#0", code=1).stderr
     assert cli.run(*replay, "--input", "{", code=2).stdout == ""
+
+
+def test_queues_are_listed_paused_and_resumed_and_workers_drained(cli: CommandLine) -> None:
+    cli.start()
+    assert cli.json("queues", "pause", "default")["paused_at"] is not None
+    [queue] = cli.json("queues", "list")
+    assert (queue["name"], queue["depth"], queue["places"]) == ("default", 1, 1)
+    assert "Paused since" in cli.run("queues", "list", "--output", "table").stdout
+    assert cli.json("queues", "resume", "default")["paused_at"] is None
+    assert "there are: default" in cli.run("queues", "pause", "defaults", code=1).stderr
+    [worker] = cli.json("workers", "list")
+    assert cli.json("workers", "drain", worker["id"])["state"] == "draining"

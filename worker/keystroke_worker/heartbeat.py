@@ -77,6 +77,8 @@ class HeartbeatThread:
 
     def _follow(self, heartbeat: Heartbeat) -> None:
         worker = self._worker
+        if heartbeat.draining:  # somebody asked for it, or we have begun to already
+            worker.slots.begin_draining()
         for cancel in heartbeat.cancels:
             worker.cancel(*cancel)
         for lost in heartbeat.lost:

@@ -11,6 +11,9 @@ _SHORT: Final = {
     "workflows": ("slug", "name"),
     "hook": ("id", "name", "status", "run_id", "answered_at"),
     "hooks": ("id", "name", "run_id", "workflow", "created_at"),
+    "queue": ("name", "paused_at", "depth"),
+    "queues": ("name", "paused_at", "depth"),
+    "workers": ("id", "state", "running"),
     "api_keys": ("prefix", "name", "role"),
 }
 

@@ -18,6 +18,14 @@ _COLUMNS: Final = {
         "duration_ms": "Duration",
     },
     "workflows": {"slug": "Workflow", "name": "Name", "last_run": "Last run", "success_rate": "Success"},
+    "queues": {
+        "name": "Queue", "paused_at": "Paused since", "depth": "Waiting", "limited": "Limited", "oldest_ms": "Oldest",
+        "workers": "Workers", "places": "Places",
+    },
+    "workers": {
+        "id": "Worker", "state": "State", "host": "Host", "queues": "Queues", "running": "Running",
+        "concurrency": "Places", "memory_mib": "MiB", "heartbeat_at": "Heartbeat",
+    },
     "api_keys": {
         "prefix": "Key", "name": "Name", "role": "Role", "project": "Project", "created_at": "Created",
         "last_used_at": "Last used", "expires_at": "Expires",

@@ -169,6 +169,30 @@ class Client:
             return _object(self._connection.post_outside(f"/hooks/{quote(hook, safe='')}", answer))
         return _object(self._connection.post(f"/hooks/{quote(hook, safe='')}/answer", answer))
 
+    def list_queues(self, project: str) -> list[Answer]:
+        """The queues of a project: paused or not, how many runs wait and how long the oldest has."""
+        return _rows(self._connection.get("/queues", {"project": project}))
+
+    def pause_queue(self, project: str, name: str) -> Answer:
+        """Start no more runs of a queue."""
+        return self._post_queue(project, name, "pause")
+
+    def resume_queue(self, project: str, name: str) -> Answer:
+        """Start the runs of a queue again."""
+        return self._post_queue(project, name, "resume")
+
+    def _post_queue(self, project: str, name: str, verb: str) -> Answer:
+        path = f"/queues/{quote(name, safe='')}/{verb}?project={quote(project, safe='')}"
+        return _object(self._connection.post(path, {}))
+
+    def list_workers(self) -> list[Answer]:
+        """The workers, newest first, also those that ended lately."""
+        return _rows(self._connection.get("/workers"))
+
+    def drain_worker(self, worker_id: str) -> Answer:
+        """Let a worker finish what it runs, and end."""
+        return _object(self._connection.post(f"/workers/{quote(worker_id, safe='')}/drain", {}))
+
     def find_run_id(self, prefix: str) -> str:
         """The whole id of the one run whose id begins so; RunNotFound, AmbiguousRunId."""
         start = prefix if prefix.startswith("run_") else f"run_{prefix}"

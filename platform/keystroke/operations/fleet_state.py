@@ -19,12 +19,14 @@ class Heartbeat:
     `alive` False: the worker was declared dead, its runs are others' now. `cancels`: attempts that somebody asked to cancel.
     `lost`: attempts that the worker believes to run and no longer has. `unknown`: attempts that it has by the database's
     account and does not run; should one stay so for a while, its claim was never answered, and it is to be recovered.
+    `draining`: it is on record as such, perhaps because somebody asked for it.
     """
 
     alive: bool
     cancels: list[tuple[str, int]]
     lost: list[tuple[str, int]]
     unknown: list[tuple[str, int]]
+    draining: bool = False
 
 
 def register_worker(
@@ -46,14 +48,15 @@ def beat_heart(
 ) -> Heartbeat:
     """Renew the lease of the worker's runs, and learn what happened to them meanwhile."""
     with database.transaction() as tx:
-        alive = fleet.beat(tx, worker_id, memory_mib)
+        state = fleet.beat(tx, worker_id, memory_mib)
         leases = fleet.leases(tx, worker_id)
         cancels = fleet.cancel_requests(tx, worker_id)
     return Heartbeat(
-        alive=alive,
+        alive=state is not None,
         cancels=[each for each in cancels if each in running],
         lost=[each for each in running if each not in leases],
         unknown=sorted(leases - set(running)),
+        draining=state == "draining",
     )
 
 

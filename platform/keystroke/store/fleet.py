@@ -21,6 +21,7 @@ values (:id, :project_id, :host, :pid, :version, :deployment_id, :queues_text, :
 """)
 _BEAT: Final = Sql("""
 update workers set heartbeat_at = {now}, memory_mib = :memory_mib where id = :id and state in ('alive', 'draining')
+returning state
 """)
 _CANCELS: Final = Sql("""
 select id, attempt from runs where worker_id = :id and status = 'running' and cancel_requested_at is not null
@@ -39,6 +40,9 @@ where runs.status = 'running' and workers.state in ('dead', 'stopped') limit 100
 _WORKERS: Final = Sql("""
 select workers.* from workers join projects on projects.id = workers.project_id
 where projects.organization_id = :organization_id order by workers.id desc limit 500
+""")
+_RUNNING: Final = Sql("""
+select worker_id, count(*) as runs from runs where worker_id {in:ids} and status = 'running' group by worker_id
 """)
 _FORGET: Final = Sql("""
 delete from workers where state in ('dead', 'stopped') and heartbeat_at < {now} - :age_us
@@ -69,9 +73,10 @@ def register(tx: Tx, worker: dict[str, Any], queues: Sequence[str]) -> None:
     tx.run(_REGISTER, {**worker, "queues_text": json.dumps(list(queues))})
 
 
-def beat(tx: Tx, worker_id: str, memory_mib: int) -> bool:
-    """Renew the lease of everything that the worker runs; False when it was declared dead meanwhile."""
-    return tx.run(_BEAT, {"id": worker_id, "memory_mib": memory_mib}) == 1
+def beat(tx: Tx, worker_id: str, memory_mib: int) -> str | None:
+    """Renew the lease of everything that the worker runs; its state, alive or draining, None: it was declared dead."""
+    state: str | None = tx.value(_BEAT, {"id": worker_id, "memory_mib": memory_mib})
+    return state
 
 
 def cancel_requests(tx: Tx, worker_id: str) -> list[tuple[str, int]]:
@@ -108,6 +113,11 @@ def list_workers(scope: Scope, tx: Tx) -> list[WorkerRow]:
     """The scope's workers, newest first, the ended ones of the last days too."""
     rows = tx.rows(_WORKERS, {"organization_id": scope.organization_id})
     return [_worker(row) for row in rows if scope.project_ids is None or row.project_id in scope.project_ids]
+
+
+def count_running(tx: Tx, worker_ids: Sequence[str]) -> dict[str, int]:
+    """How many runs each of these workers executes; none is left out."""
+    return {row.worker_id: row.runs for row in tx.rows(_RUNNING, {"ids": list(worker_ids)})}
 
 
 def _worker(row: Row[Any]) -> WorkerRow:
