@@ -18,6 +18,7 @@ from keystroke.domain.run import Run
 from keystroke.domain.scope import Scope
 from keystroke.domain.step import Step
 from keystroke.errors import RunEnded
+from keystroke.operations.cancel_children import cancel_children
 from keystroke.operations.cancel_run import cancel_run
 from keystroke.operations.start_run import StartRequest, start_run
 from keystroke.settings import Settings
@@ -67,7 +68,9 @@ class WorkerFleet:
         """Ask for a cancel, and tell the worker as the API does; harmless for a run that has ended."""
         with suppress(RunEnded):
             asked = cancel_run(self.database, self.scope, run_id, LOCAL_OWNER, self.settings)
-            self.control.cancel(asked.worker_id, asked.run_id, asked.attempt)
+            children = cancel_children(self.database, run_id, LOCAL_OWNER, self.settings)
+            for each in (asked, *children):
+                self.control.cancel(each.worker_id, each.run_id, each.attempt)
 
     @property
     def scope(self) -> Scope:
