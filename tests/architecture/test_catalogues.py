@@ -10,8 +10,10 @@ from string import Formatter
 import pytest
 
 from keystroke import errors
+from keystroke.cli import refusals as cli_refusals
 from keystroke.crashpoints import CRASH_POINTS
 from keystroke.errors import KeystrokeError
+from keystroke.local import refusals as local_refusals
 from keystroke.telemetry import events
 from keystroke.telemetry.event import RESERVED, Event
 from support.sources import calls, sources
@@ -21,9 +23,14 @@ _EVENTS = [
     for kind in vars(events).values()
     if inspect.isclass(kind) and issubclass(kind, Event) and kind is not Event
 ]
-_ERRORS = [
-    kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, KeystrokeError)
-]
+_ERRORS = list(
+    dict.fromkeys(
+        kind
+        for module in (errors, cli_refusals, local_refusals)
+        for kind in vars(module).values()
+        if inspect.isclass(kind) and issubclass(kind, KeystrokeError)
+    )
+)
 _called = [(name, source, call) for source in sources() for name, call in calls(source)]
 
 

@@ -13,9 +13,9 @@ import pytest
 import redis
 
 from keystroke.client.workspace import Workspace
-from keystroke.errors import NoBroker
 from keystroke.local import broker as broker_module
 from keystroke.local.broker import Broker, choose_broker, socket_path, wait_until_ready
+from keystroke.local.refusals import NoBroker
 from support.processes import Processes, Started
 from support.waiting import wait_until
 

@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from keystroke.client.workspace import ServerAddress, Workspace
-from keystroke.errors import DevAlreadyRuns
 from keystroke.local.locks import serve_alone
+from keystroke.local.refusals import DevAlreadyRuns
 from support.processes import Processes, Started
 from support.waiting import wait_until
 

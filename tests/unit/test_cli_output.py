@@ -12,10 +12,10 @@ import pytest
 import yaml
 
 from keystroke.cli.output import pick, show
+from keystroke.cli.refusals import ValueNotThere
 from keystroke.cli.session import Session
 from keystroke.cli.summaries import summarize
 from keystroke.cli.tables import duration
-from keystroke.errors import ValueNotThere
 
 RUN: dict[str, Any] = {
     "id": "run_01jd3v5w0gf8tbm5zbbdb40jyq", "workflow": "signup-pipeline", "status": "success", "status_reason": None,

@@ -11,9 +11,9 @@ from pathlib import Path
 import click
 import pytest
 
+from keystroke.cli.refusals import NoProfile, NoTarget
 from keystroke.cli.target import Target, find_target
 from keystroke.client.workspace import ServerAddress, Workspace, find_project_directory, read_project_slug
-from keystroke.errors import NoProfile, NoTarget
 
 _URL = "http://127.0.0.1:3002"
 

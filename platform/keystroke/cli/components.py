@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Final
 
-from keystroke.errors import ComponentMissing
+from keystroke.cli.refusals import ComponentMissing
 
 _ENTRIES: Final = {
     "api": "keystroke_api.main:run_api",

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
+from keystroke.cli.refusals import ValueNotThere
 from keystroke.cli.session import Session
-from keystroke.errors import ValueNotThere
 
 
 def show(value: Any, *, kind: str, session: Session) -> None:

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import click
 
+from keystroke.cli.refusals import NoProfile, NoTarget, ProjectNotNamed
 from keystroke.client.workspace import find_project_directory, find_running_server, read_project_slug
-from keystroke.errors import NoProfile, NoTarget, ProjectNotNamed
 
 if TYPE_CHECKING:
     from keystroke.client import Client

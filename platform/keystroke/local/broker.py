@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from keystroke.client.workspace import Workspace
-from keystroke.errors import BrokerNotStarted, NoBroker
+from keystroke.local.refusals import BrokerNotStarted, NoBroker
 
 #: The kernel takes 107 bytes as the path of a Unix socket (103 on macOS); valkey makes a temporary name that is longer.
 _LONGEST_SOCKET_PATH: Final = 90

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from keystroke.client.workspace import Workspace
-from keystroke.errors import DevAlreadyRuns, LeftoversAlive
+from keystroke.local.refusals import DevAlreadyRuns, LeftoversAlive
 from keystroke.local.sessions import end_session, is_session_alive
 
 #: Seconds: a command that only looks at the lock lets go at once.

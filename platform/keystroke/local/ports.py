@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 
-from keystroke.errors import PortInUse
+from keystroke.local.refusals import PortInUse
 
 
 def free_port(wanted: int) -> int:

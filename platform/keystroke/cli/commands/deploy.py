@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from keystroke.cli.options import remote_options
+from keystroke.cli.refusals import NoProjectHere
 from keystroke.cli.session import session_of
 from keystroke.client.workspace import find_project_directory
-from keystroke.errors import NoProjectHere
 from keystroke.settings import PROJECT_FILE
 
 if TYPE_CHECKING:

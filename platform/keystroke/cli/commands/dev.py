@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from keystroke.cli.options import debug_option
+from keystroke.cli.refusals import NoProjectHere
 from keystroke.client.workspace import find_project_directory
-from keystroke.errors import NoProjectHere
 from keystroke.settings import PROJECT_FILE
 
 

@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from keystroke.cli.options import debug_option
-from keystroke.errors import DirectoryNotEmpty, QuickstartMissing
+from keystroke.cli.refusals import DirectoryNotEmpty, QuickstartMissing
 from keystroke.settings import PROJECT_FILE
 
 #: What running the example leaves behind is not part of it.
