@@ -13,6 +13,7 @@ from keystroke.authoring.project import LoadedProject, load_project
 from keystroke.domain.outcome import Completed, Failed
 from keystroke.domain.recorded_run import RecordedRun
 from keystroke.domain.states import Status
+from keystroke.domain.step import StepKind
 from keystroke.errors import SecretUnreadable
 from keystroke.execution.rehearsal import Matches, Mismatch, rehearse
 from support.attempts import PREAMBLE, MakeRig, Rig
@@ -179,3 +180,74 @@ def test_secrets_need_their_key(make_rig: MakeRig) -> None:
     assert rehearse(rig.project, recorded, rig.stage.box) == Matches(Completed("pwpw"))
     with pytest.raises(SecretUnreadable):
         rehearse(rig.project, recorded, None)
+
+
+WAITS = """
+    @action
+    def greet(name: str) -> str:
+        return "hello " + name
+
+    @workflow("child")
+    def child(name: str, ctx: Context) -> str:
+        ctx.sleep("1h")
+        return greet(name)
+
+    @workflow("waits")
+    def waits(name: str, ctx: Context) -> str:
+        greet(name)
+        ctx.sleep("2h")
+        handle = child.start(name)
+        hook = ctx.hook("approval", schema=bool)
+        greet(hook.url)
+        ctx.wait([handle])
+        return handle.result() + str(hook.wait())
+"""
+
+
+def test_waits_are_rehearsed_as_far_as_they_are_on_record(make_rig: MakeRig, tmp_path: Path) -> None:
+    rig = make_rig(WAITS)
+    run_id = rig.start("waits", "Ada")
+    rig.attempt()
+    verdicts = [rehearse(rig.project, recorded_of(rig, run_id), rig.stage.box)]
+    rig.advance(7300)
+    rig.attempt()
+    waiting = recorded_of(rig, run_id)
+    assert waiting.status is Status.SLEEPING
+    assert [step.identity for step in waiting.steps] == [
+        "greet#0", "sleep#0", "run:child#0", "hook:approval#0", "greet#1",
+    ]  # fmt: skip
+    verdicts.append(rehearse(rig.project, waiting, rig.stage.box))
+    assert verdicts == [Matches(None), Matches(None)]
+    with pytest.raises(SecretUnreadable):
+        rehearse(rig.project, waiting, None)
+    for old, new, shown in (
+        (
+            'ctx.sleep("2h")',
+            'ctx.sleep("3h")',
+            "recorded: sleep sleep(duration=7200.0)\nactual:   sleep sleep(duration=10800.0)",
+        ),
+        (
+            "child.start(name)",
+            'child.start(name + "!")',
+            'recorded: workflow run:child("Ada")\nactual:   workflow run:child("Ada!")',
+        ),
+        ("greet(hook.url)", 'greet("hook.url")', 'actual:   action greet(name="hook.url")'),
+    ):
+        verdict = rehearse(today(tmp_path / old[:6], WAITS.replace(old, new)), waiting, rig.stage.box)
+        assert isinstance(verdict, Mismatch)
+        assert shown in verdict.message
+    # A wait in another's place.
+    renamed = [replace(step, kind=StepKind.ACTION) if step.key == "sleep" else step for step in waiting.steps]
+    verdict = rehearse(rig.project, replace(waiting, steps=tuple(renamed)), rig.stage.box)
+    assert isinstance(verdict, Mismatch)
+    assert (
+        "recorded: action sleep(duration=7200.0)\nactual:   sleep sleep(duration=7200.0)" in verdict.message
+    )
+
+
+def test_new_waits_end_a_rehearsal(make_rig: MakeRig, tmp_path: Path) -> None:
+    recorded = suspended(make_rig(ORDER))
+    for new in ('ctx.sleep("1h")', 'ctx.hook("now").wait()', "ctx.usage.add('other', 'x')"):
+        changed = ORDER.replace("receipt = charge", f"{new}\n        receipt = charge")
+        verdict = rehearse(today(tmp_path / new[4:8], changed), recorded, None)
+        assert verdict == Matches(None, ("charge#0", "ship#0"))

@@ -17,6 +17,7 @@ from keystroke.authoring.project import LoadedProject
 from keystroke.authoring.workflow import Workflow
 from keystroke.box import Box
 from keystroke.domain.actor import SYSTEM, Trigger
+from keystroke.domain.child import ChildEnd
 from keystroke.domain.lease import Lease
 from keystroke.domain.outcome import Failed, Outcome, Suspended
 from keystroke.domain.payload import Json
@@ -71,7 +72,8 @@ def rehearse(
     this thread; what it prints is swallowed.
     """
     _open_secrets(recorded, box)
-    rehearsal = _Rehearsal(project, recorded, box, settings or Settings())
+    # A hook that is new needs some key, whichever: nobody is given its link.
+    rehearsal = _Rehearsal(project, recorded, box or Box(("rehearsal",)), settings or Settings())
     # Captured output is passed on as well, to what stands for stdout and stderr when the capture begins.
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
         outcome = rehearsal.outcome()
@@ -91,6 +93,12 @@ def _open_secrets(recorded: RecordedRun, box: Box | None) -> None:
     def refuse(token: str) -> NoReturn:
         raise SecretUnreadable(key_id=token.partition(":")[0])
 
+    for step in recorded.steps:
+        if step.kind is StepKind.HOOK and step.copied_from is None:
+            key_id = step.input["key_id"]
+            if box is None:
+                raise SecretUnreadable(key_id=key_id)
+            box.hook_token(recorded.id, step.identity, key_id)
     for payload in (recorded.input, *(part for step in recorded.steps for part in (step.input, step.output))):
         open_sealed(payload, refuse if box is None else box.decrypt)
 
@@ -206,6 +214,10 @@ class _Records(Ledger):
 
     def relax(self) -> None:
         """Nothing is written, so nothing is behind."""
+
+    def read_ends(self, run_ids: object) -> dict[str, ChildEnd]:
+        """No child has ended that is not on record."""
+        return {}
 
     def record_tags(self, tags: object) -> None:
         """Nothing is written, and the code goes on."""
