@@ -25,6 +25,7 @@ from keystroke.errors import (
 )
 from keystroke.operations.read_journal import read_journal
 from keystroke.operations.recover_runs import recover_attempt
+from keystroke.operations.retention import delete_expired
 from keystroke.operations.settle_children import read_ends, settle_children
 from keystroke.operations.start_child import ChildRequest, ChildStarted, start_child
 from keystroke.store import runs
@@ -171,6 +172,23 @@ def test_an_attempt_that_lost_its_run_settles_nothing(stage: Stage) -> None:
     with pytest.raises(LeaseLost):
         settle_children(stage.database, parent, [over], stage.settings)
     assert _journal(stage, parent)["run:greet#0"].status is StepStatus.RUNNING
+
+
+def test_a_child_is_kept_as_long_as_its_parent_may_ask_for_it(stage: Stage) -> None:
+    parent = stage.start_and_claim()
+    started = _start(stage, parent)
+    child = stage.claim()
+    assert child is not None
+    stage.finish(child)
+    expire = Sql("update runs set expires_at = 1 where id = :id")
+    with stage.database.transaction() as tx:
+        tx.run(expire, {"id": child.run_id})
+    assert delete_expired(stage.database) == 0
+    assert stage.run(started.run_id).status is Status.SUCCESS
+    stage.finish(parent)
+    with stage.database.transaction() as tx:
+        tx.run(expire, {"id": parent.run_id})
+    assert delete_expired(stage.database) == 2
 
 
 def test_a_child_that_is_not_kept_any_more_has_ended_all_the_same(stage: Stage) -> None:

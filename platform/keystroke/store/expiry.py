@@ -7,9 +7,13 @@ from typing import Final
 from keystroke.store.database import Tx
 from keystroke.store.sql import Sql
 
-_EXPIRED: Final = Sql(
-    "select id from runs where expires_at <= {now} order by expires_at limit :limit {for_update} {skip_locked}"
-)
+# A child stays as long as its parent may still ask how it ended.
+_EXPIRED: Final = Sql("""
+select id from runs where expires_at <= {now} and not exists (
+    select 1 from runs parent where parent.id = runs.parent_run_id
+    and parent.status in ('queued', 'running', 'sleeping', 'waiting_on_hook'))
+order by expires_at limit :limit {for_update} {skip_locked}
+""")
 _DELETE_SPANS: Final = Sql("delete from spans where run_id {in:run_ids}")
 _DELETE_LOGS: Final = Sql("delete from logs where run_id {in:run_ids}")
 _DELETE_RUNS: Final = Sql("delete from runs where id {in:run_ids}")
