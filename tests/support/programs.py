@@ -124,11 +124,10 @@ class Crash(BaseException):
 
 
 class Crashes:
-    """Dies at the given passings of crash points, counted from 1; told of each point."""
+    """Dies at the given passings of crash points: the n-th of all, counted from 1, or the first of a name."""
 
-    def __init__(self, at: Iterable[int], watch: Callable[[str], None]) -> None:
+    def __init__(self, at: Iterable[int | str], watch: Callable[[str], None]) -> None:
         """`watch` is told of the points that are survived."""
-        self.passed = 0
         #: The points in the order of their passing, and those at which it died.
         self.names: list[str] = []
         self.points: list[str] = []
@@ -143,9 +142,9 @@ class Crashes:
         with self._lock:
             if self._inside:
                 return
-            self.passed += 1
+            first = name not in self.names
             self.names.append(name)
-            if self.passed in self._at and not self._dead:
+            if not self._dead and (len(self.names) in self._at or (first and name in self._at)):
                 self._dead = True
                 self.points.append(name)
             if self._dead:
@@ -182,7 +181,8 @@ class Play:
     """One run of a program on a rig."""
 
     def __init__(
-        self, rig: Rig, workflow: str, program: list[Any], seed: str, crashes: Iterable[int] = (), choices: Iterable[int] = ()
+        self, rig: Rig, workflow: str, program: list[Any], seed: str, crashes: Iterable[int | str] = (),
+        choices: Iterable[int] = (),
     ) -> None:  # fmt: skip
         """`choices` say what is done next where several things can be."""
         rig.calls.clear()
