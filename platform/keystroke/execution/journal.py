@@ -26,7 +26,9 @@ class Journal:
     def __init__(self, steps: Sequence[Step], on_live: Callable[[], None]) -> None:
         """`on_live` is called when the first step begins that is not on record."""
         self._records = {step.identity: step for step in steps}
-        self._ahead = Counter(branch_of(step.identity) for step in steps)
+        # Not the copies of another run's: what was said between them is not on record here, and with another input the code
+        # may never come by them.
+        self._ahead = Counter(branch_of(step.identity) for step in steps if step.copied_from is None)
         self._settled: set[str] = set()
         self._is_live = not steps
         self._on_live = on_live
@@ -36,7 +38,7 @@ class Journal:
         """What is on record of this call: a final record, one that waits for its next try, or nothing."""
         with self._lock:
             record = self._records.pop(identity, None)
-            if record is not None:
+            if record is not None and record.copied_from is None:
                 self._ahead[branch_of(identity)] -= 1
             goes_live = not self._is_live and (record is None or record.status is StepStatus.RETRYING)
             self._is_live = self._is_live or goes_live
