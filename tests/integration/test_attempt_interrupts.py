@@ -188,6 +188,16 @@ BOUNDED = """
 """
 
 
+def test_suspended_time_does_not_count(make_rig: MakeRig) -> None:
+    rig = make_rig("""
+        @workflow("patient", timeout="5s")
+        def patient(ctx: Context) -> str:
+            ctx.sleep("1h")
+            return "rested"
+    """)
+    assert rig.run_through("patient").output == "rested"
+
+
 def test_the_attempts_of_a_run_share_its_time(make_rig: MakeRig) -> None:
     rig = make_rig(BOUNDED)
     run = rig.run_through("bounded")

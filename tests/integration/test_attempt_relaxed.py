@@ -63,6 +63,15 @@ FLOWS = """
         ctx.usage.add("service", "s", cost="0.1")
         ctx.tags["seen"] = "yes"
 
+    @workflow("waiting", durability="relaxed")
+    def waiting(ctx: Context) -> None:
+        one(1)
+        ctx.hook("approval")
+        one(2)
+        suspended.start()
+        one(3)
+        ctx.sleep("1h")
+
     @workflow("too-large", durability="relaxed")
     def too_large() -> None:
         one(1)
@@ -187,12 +196,16 @@ def test_a_trace_that_cannot_be_written_costs_no_end(rig: Rig) -> None:
     assert len(rig.steps(run_id)) == 2
 
 
-@pytest.mark.parametrize("workflow", ["suspended", "spending"])
+@pytest.mark.parametrize("workflow", ["suspended", "spending", "waiting"])
 def test_everything_is_on_record_before_what_rests_on_it(rig: Rig, written: list[int], workflow: str) -> None:
     run_id = rig.start(workflow)
     rig.attempt()
     identities = [identity for identity, _ in events(rig, run_id)]
-    expected = {"suspended": ["one#0", "one#1", "away#0"], "spending": ["one#0", "usage.add#0"]}
+    expected = {
+        "suspended": ["one#0", "one#1", "away#0"],
+        "spending": ["one#0", "usage.add#0"],
+        "waiting": ["one#0", "hook:approval#0", "one#1", "run:suspended#0", "one#2", "sleep#0"],
+    }
     assert identities == expected[workflow]
     assert written
 
