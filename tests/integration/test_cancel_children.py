@@ -15,6 +15,7 @@ from keystroke.operations.recover_runs import recover_attempt
 from keystroke.operations.start_run import StartRequest, start_in
 from keystroke.store import Tx, children, history
 from keystroke.store.sql import Sql
+from support.api import Api
 from support.blocking import blocked
 from support.starts import Stage
 
@@ -69,6 +70,15 @@ def _end(stage: Stage, run_id: str) -> None:
     lease = _claimed(stage)
     assert lease.run_id == run_id
     stage.finish(lease, Completed(None))
+
+
+def test_a_cancel_over_http_takes_the_children_along(api: Api) -> None:
+    stage = api.stage
+    parent = stage.start().run_id
+    child = _child(stage, parent)
+    assert api.ids(f"parent={parent}") == [child]
+    assert api.post(f"/runs/{parent}/cancel").status_code == 202
+    assert _where(stage, child) == _CANCELED
 
 
 def test_a_running_child_is_asked_and_ends_for_its_parents_sake(stage: Stage) -> None:
