@@ -153,8 +153,27 @@ class Attempt:
             self._ledger, self._unwind, self._gate, trace, running, self._box, self._project.directory,
             self._project.modules, self._clock, self._world.jitter,
         )  # fmt: skip
+        calls, facts, context = self._offer(workflow, doors, journal, boundary)
+        display = Display(self._lease.run_id, self._ledger, buffer, running, facts, self._unwind)
+        with ExitStack() as around:
+            around.enter_context(self._world.flusher().watching(display))
+            around.enter_context(capturing(LogCapture(buffer, journal, boundary, trace.span_id, self._clock)))
+            around.enter_context(trace.collecting())
+            around.enter_context(_executing(calls))
+            ended = run_to_end(workflow, value, context, boundary, self._gate, self._unwind)
+        records = self._last_steps()
+        outcome = self._end(workflow, ended)
+        self._end_trace(outcome, trace)
+        buffer.keep_aside()
+        self._tell_last(display, records)
+        return outcome
+
+    def _offer(
+        self, workflow: Workflow[..., Any], doors: StepDoors, journal: Journal, boundary: Boundary
+    ) -> tuple[RunCalls, RunFacts, RunContext | AsyncRunContext]:
+        """What the function can call: actions, workflows, and its context."""
         facts = RunFacts(doors, self._lease, journal, boundary)
-        bodies = self._bodies(boundary, trace)
+        bodies = self._bodies(boundary, doors.trace)
         calls = RunCalls(
             doors,
             journal,
@@ -178,19 +197,7 @@ class Attempt:
             children,
         )
         children.settle_recorded()
-        display = Display(self._lease.run_id, self._ledger, buffer, running, facts, self._unwind)
-        with ExitStack() as around:
-            around.enter_context(self._world.flusher().watching(display))
-            around.enter_context(capturing(LogCapture(buffer, journal, boundary, trace.span_id, self._clock)))
-            around.enter_context(trace.collecting())
-            around.enter_context(_executing(calls))
-            ended = run_to_end(workflow, value, context, boundary, self._gate, self._unwind)
-        records = self._last_steps()
-        outcome = self._end(workflow, ended)
-        self._end_trace(outcome, trace)
-        buffer.keep_aside()
-        self._tell_last(display, records)
-        return outcome
+        return calls, facts, context
 
     def _last_steps(self) -> Sequence[StepRecord]:
         """The records that are behind; where they cannot be written the attempt has no outcome."""
