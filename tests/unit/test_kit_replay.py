@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from keystroke import Context, action, workflow
+from keystroke.errors import SecretUnreadable
 from keystroke.testing import KitProblem, TestKit
 
 DONE: list[str] = []
@@ -111,3 +113,16 @@ def test_what_is_no_recorded_run(kit: TestKit, tmp_path: Path) -> None:
         kit.replay({"steps": []}, version(today))
     with pytest.raises(FileNotFoundError):
         kit.replay(tmp_path / "gone.json", version(today))
+
+
+@workflow("secretive")
+def secretive(word: SecretStr, ctx: Context) -> int:
+    return score(word.get_secret_value())
+
+
+def test_secrets_need_the_key_that_they_were_kept_with(kit: TestKit) -> None:
+    result = kit.run(secretive, "hunter2")
+    assert "hunter2" not in json.dumps(result.export()["input"])
+    assert kit.replay(result, secretive).output == 7
+    with pytest.raises(SecretUnreadable):
+        kit.replay(result, secretive, secret_key="the key of some server")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -214,3 +215,9 @@ def test_what_it_says_where_nothing_was_run() -> None:
         kit.advance("1d")
         with pytest.raises(KitProblem, match="goes forward only"):
             kit.advance(kit.now.replace(year=2000))
+
+
+def test_ctrl_c_ends_the_test_and_not_just_the_run(kit: TestKit) -> None:
+    kit.stub("score", calls=lambda _text: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        kit.run(many, ["a"])

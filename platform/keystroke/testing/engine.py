@@ -18,6 +18,7 @@ from keystroke.domain.actor import LOCAL_OWNER, Trigger
 from keystroke.domain.filters import Page, RunFilter
 from keystroke.domain.lease import Claimant, Lease
 from keystroke.domain.lineage import Lineage
+from keystroke.domain.outcome import Failed
 from keystroke.domain.scope import Scope
 from keystroke.domain.secrets import open_sealed
 from keystroke.errors import LeaseLost
@@ -196,6 +197,8 @@ class Engine:
             return
         finally:
             del self._gates[lease.run_id]
+        if isinstance(result.outcome, Failed) and result.outcome.failure.type == KeyboardInterrupt.__name__:
+            raise KeyboardInterrupt  # meant for the test, not for the run
         finish_attempt(
             self._database, lease, result.outcome, result.active, self.settings, None, self._world.jitter
         )

@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 
 from keystroke.authoring.action import Action
 from keystroke.authoring.workflow import Workflow
+from keystroke.box import Box
 from keystroke.domain.durations import Duration, parse_duration
 from keystroke.domain.payload import encode_payload
 from keystroke.domain.states import Status
@@ -154,17 +155,23 @@ class TestKit:
         self._engine.crashes.to_come.append(Crash("before", step))
 
     def replay(
-        self, recorded: TestRun | Mapping[str, Any] | Path | str, workflow: Workflow[..., Any]
+        self,
+        recorded: TestRun | Mapping[str, Any] | Path | str,
+        workflow: Workflow[..., Any],
+        *,
+        secret_key: str | None = None,
     ) -> Replayed:
         """Execute a recorded run by today's code: no action is executed, its record is its result.
 
-        `recorded`: a run of a kit, the document of one (`TestRun.export()`), or the file that holds it. KitProblem, an
-        AssertionError, says where the code asks for something else than what is on record.
+        `recorded`: a run of a kit; the document of one (`TestRun.export()`, or a server's `GET /api/v1/runs/{id}/journal`); or
+        the file that holds it. `secret_key`: the server's, where values of the run are secrets. KitProblem, an
+        AssertionError, says where the code asks for something else than what is on record. Raises SecretUnreadable.
         """
         known = Definitions()
         known.add(workflow)
         recording = read_recording(recorded.export() if isinstance(recorded, TestRun) else recorded)
-        return replay(known.project(), recording, self._engine.box, self._engine.settings)
+        box = self._engine.box if secret_key is None else Box((secret_key,))
+        return replay(known.project(), recording, box, self._engine.settings)
 
     def _deploy(self, workflow: Workflow[..., Any]) -> None:
         if not isinstance(workflow, Workflow):

@@ -9,13 +9,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from keystroke.domain.failure import Failure, Frame
-from keystroke.domain.recorded_run import RecordedRun
 from keystroke.domain.run import Progress, Run
 from keystroke.domain.states import Reason, Status
 from keystroke.domain.step import Step
 from keystroke.domain.trace import LogLine, Span
 from keystroke.domain.usage import UsageItem, total_cost
-from keystroke.store import Tx, copies, history
+from keystroke.store import Tx, history
+from keystroke.store.recorded_runs import get_recorded_run
 
 if TYPE_CHECKING:
     from keystroke.testing.engine import Engine
@@ -151,15 +151,7 @@ class TestRun:
 
     def export(self) -> dict[str, Any]:
         """The run as a JSON document: keep it as a file, and `TestKit.replay` compares later code with it."""
-        return self._read(self._recorded).as_json()
-
-    def _recorded(self, tx: Tx) -> RecordedRun:
-        run = history.get_run(self._engine.scope, tx, self.id)
-        steps = tuple(history.list_steps(self._engine.scope, tx, self.id))
-        return RecordedRun(
-            run.id, run.workflow, run.status, run.attempt, run.input, run.started_at is not None,
-            copies.seed_of(tx, run.id), steps, dict(run.tags), run.deployment,
-        )  # fmt: skip
+        return self._read(lambda tx: get_recorded_run(self._engine.scope, tx, self.id)).as_json()
 
     def _read(self, what: Callable[[Tx], T]) -> T:
         return self._engine.read(what)
