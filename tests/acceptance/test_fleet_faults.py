@@ -58,7 +58,7 @@ def test_kill_9_of_a_child_resumes_the_run_without_repeating_what_is_recorded(
 
 @pytest.mark.parametrize(
     "place",
-    ["run-claimed", "step-executed", "step-recorded", "attempt-ending", "attempt-ended"],
+    ["step-executed", "attempt-ended"],
 )
 def test_a_child_that_dies_at_any_place_costs_time_alone(
     worker_fleet: WorkerFleet, tmp_path: Path, place: str

@@ -1,0 +1,49 @@
+"""What an API does, in a process of its own that may die of it: `python acting.py start|start-many|answer|cancel ARGUMENT`.
+
+Settings come from the environment. A start prints the run's id. Whoever calls it in a test asks what is on record afterwards.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+from keystroke.box import Box
+from keystroke.broker.wakeups import Wakeups
+from keystroke.domain.actor import LOCAL_OWNER, Trigger
+from keystroke.operations.answer_hook import answer_by_token
+from keystroke.operations.cancel_run import cancel_run
+from keystroke.operations.start_run import StartedRun, StartRequest, start_run, start_runs
+from keystroke.settings import Settings
+from keystroke.store import Database, access
+
+PROJECT: Final = "shop"
+
+
+def main(act: str, argument: str) -> None:
+    """Act once, and wake whom it concerns."""
+    settings = Settings.load()
+    database, box, wakeups = Database.from_settings(settings), Box(settings.secret_key), Wakeups(settings)
+    with database.read() as tx:
+        scope = access.local_scope(tx)
+        project = access.get_project(scope, tx, PROJECT)
+    request = StartRequest(argument, None, Trigger("api", "API"), LOCAL_OWNER)
+    if act == "start":
+        started = [start_run(database, project, request, settings, box)]
+    elif act == "start-many":
+        made = start_runs(database, project, [request, request], settings, box)
+        started = [each for each in made if isinstance(each, StartedRun)]
+    elif act == "answer":
+        answer_by_token(database, argument, 42, "192.0.2.7", settings, box)
+        return
+    else:
+        cancel_run(database, scope, argument, LOCAL_OWNER, settings)
+        return
+    for each in started:
+        wakeups.wake(each.project_id, each.queue)
+        print(each.run_id)
+    wakeups.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
