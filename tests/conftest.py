@@ -12,5 +12,6 @@ pytest_plugins = [
     "support.pages",
     "support.browser",
     "support.attempts",
+    "support.playing",
     "support.blocking",
 ]

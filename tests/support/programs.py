@@ -182,16 +182,16 @@ class Play:
 
     def __init__(
         self, rig: Rig, workflow: str, program: list[Any], seed: str, crashes: Iterable[int | str] = (),
-        choices: Iterable[int] = (),
+        choices: Iterable[int] = (), *, run_id: str | None = None,
     ) -> None:  # fmt: skip
-        """`choices` say what is done next where several things can be."""
+        """`choices` say what is done next where several things can be; `run_id` is of a run that is started already."""
         rig.calls.clear()
         self.rig = rig
         self.crashes = Crashes(crashes, self._answer_early)
         self._choices = iter(choices)
         self._final: dict[tuple[str, str], Step] = {}
         self._executed: dict[tuple[str, str], int] = {}
-        self.run_id = start(rig, workflow, program, seed)
+        self.run_id = run_id or start(rig, workflow, program, seed)
 
     def to_the_end(self) -> Record:
         """Go on until the run has ended; whatever dies is recovered."""
