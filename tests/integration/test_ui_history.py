@@ -9,12 +9,12 @@ from time import perf_counter
 
 import pytest
 
+from keystroke.domain.sentences import REASONS, STATUSES
 from keystroke.domain.states import Reason, Status
 from keystroke.settings import Settings
 from keystroke.store import Database
 from keystroke_api.app import create_app
 from keystroke_api.services import services_of
-from keystroke_api.ui.sentences import REASONS, STATUSES
 from support.api import NO_BROKER, Api, open_api
 from support.pages import HTML, page, post, token
 from support.showcase import Showcase
@@ -187,7 +187,8 @@ def test_the_json_twin_is_the_pages_context(api: Api) -> None:
         assert answer.mimetype == "application/json"
         assert answer.json["rows"][0]["record"]["id"] == run_id
         assert (
-            answer.json["rows"][0]["sentence"] == "Waiting for a free worker that serves the queue default."
+            answer.json["rows"][0]["sentence"]
+            == "Queued: waiting for a free worker that serves the queue default."
         )
 
 

@@ -213,6 +213,7 @@ class TimelineEntry(BaseModel):
 class RunDocument(RunSummary):
     """A run, with what else of it was asked for."""
 
+    status_detail: str = Field(description="Why it is where it is, in a sentence for people.")
     input: Any
     output: Any
     error: RunError | None

@@ -7,13 +7,16 @@ from typing import Any
 
 from flask import Response
 
+from keystroke.clock import from_micros
 from keystroke.domain import presentation
 from keystroke.domain.run import Run
 from keystroke.domain.scope import Scope
+from keystroke.domain.sentences import sentence_of
 from keystroke.errors import RunNotFound
 from keystroke.ids import RUN_ID_PREFIX
 from keystroke.operations.api_keys import Principal
-from keystroke.store import Tx, history
+from keystroke.store import Tx, expiry, history
+from keystroke.store.standing import get_standing
 from keystroke_api.answers import json_answer, to_cursor
 from keystroke_api.auth import Role
 from keystroke_api.operation import Answer, operation
@@ -98,6 +101,7 @@ def read_run(
     with services().database.read() as tx:
         run = history.get_run(caller.scope, tx, whole_run_id(caller.scope, tx, run_id))
         document = presentation.run_json(run, hidden)
+        document["status_detail"] = _explained(caller.scope, tx, run, document)
         if "steps" in parts:
             steps = history.list_steps(caller.scope, tx, run.id)
             document["steps"] = [presentation.step_json(step, hidden) for step in steps]
@@ -111,6 +115,13 @@ def read_run(
             lines = most_lines if "trace" in parts else 0
             document["trace"] = _trace(caller.scope, tx, run, most_lines, lines)
     return document
+
+
+def _explained(scope: Scope, tx: Tx, run: Run, document: dict[str, Any]) -> str:
+    """Why the run is where it is, in a sentence with the numbers of this moment."""
+    standing = get_standing(scope, tx, run.id, run.status_reason)
+    elapsed = presentation.milliseconds(run.started_at, run.finished_at or from_micros(expiry.now(tx)))
+    return sentence_of(document, elapsed, standing)
 
 
 def _trace(scope: Scope, tx: Tx, run: Run, most_spans: int, most_logs: int) -> dict[str, Any]:

@@ -26,7 +26,6 @@ from keystroke_api.ui.payload_text import MEDIA_TYPES, as_text
 from keystroke_api.ui.relatives import FEW, MANY, relatives_of
 from keystroke_api.ui.returning import way_back
 from keystroke_api.ui.run_rows import elapsed_ms
-from keystroke_api.ui.sentences import sentence_of
 from keystroke_api.ui.showing import now_micros, show
 from keystroke_api.ui.waterfall import waterfall
 
@@ -73,7 +72,7 @@ def run_page(
     here = panel_of.with_("run", record["id"]) if panel_of else Address(url)
     drawn, logs = _trace(caller, record) if tab == "trace" else (None, None)
     return RunPage(
-        record=record, sentence=sentence_of(record, elapsed), elapsed_ms=elapsed, active=active, tab=tab,
+        record=record, sentence=record["status_detail"], elapsed_ms=elapsed, active=active, tab=tab,
         tabs=[Link(name.capitalize(), str(_shown(here, name, view)), name == tab) for name in _TABS],
         view=view, views=[Link(name.upper(), str(_shown(here, tab, name)), name == view) for name in _VIEWS],
         url=url, events_url=f"{API}/runs/{record['id']}/events?after={position}", here=str(_shown(here, tab, view)),

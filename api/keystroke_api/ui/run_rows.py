@@ -8,9 +8,9 @@ from typing import Any
 from keystroke.clock import to_micros
 from keystroke.domain import presentation
 from keystroke.domain.run import Run
+from keystroke.domain.sentences import sentence_of
 from keystroke_api.services import services
 from keystroke_api.ui.contexts import RunRow
-from keystroke_api.ui.sentences import sentence_of
 from keystroke_api.ui.showing import now_micros
 
 

@@ -53,6 +53,15 @@ def paths_of(template: str | None) -> list[Path]:
     return [path_of(field) for _, field, _, _ in Formatter().parse(template or "") if field]
 
 
+def noun_of(template: str | None) -> str:
+    """What a template calls its one field: `customer` of `{input.customer}`; empty where it is made of several parts."""
+    parts = list(Formatter().parse(template or ""))
+    if len(parts) != 1 or parts[0][0] or not parts[0][1]:
+        return ""
+    path = path_of(parts[0][1])
+    return path[-1].replace("_", " ") if len(path) > 1 and not path[-1].isdigit() else ""
+
+
 def value_at(value: Any, schema: Mapping[str, Any], path: Path) -> Any:
     """What lies at the path of an input: its own, or the published default of what it does not have."""
     level: list[Any] = [schema]

@@ -22,7 +22,7 @@ from keystroke.errors import AmbiguousRunId, RunNotFound
 from keystroke.ids import RUN_ID_PREFIX
 from keystroke.store.access import Project, find_project, list_projects
 from keystroke.store.database import Tx
-from keystroke.store.limits import RATE
+from keystroke.store.limits import RATE, RUNNING
 from keystroke.store.run_filters import STEP_COUNT, conditions_of
 from keystroke.store.sql import Sql
 from keystroke.store.steps import list_steps, list_usage
@@ -37,7 +37,9 @@ LONGEST_QUERY: Final = 2.0
 _RUN: Final = f"""
 select runs.*, {{now}} as now, {STEP_COUNT} as steps_so_far,
     exists (select 1 from queues where queues.project_id = runs.project_id and queues.name = runs.queue
-            and queues.paused_at is not null) as queue_paused
+            and queues.paused_at is not null) as queue_paused,
+    case when runs.status = 'queued' and runs.concurrency_key is not null
+        then runs.concurrency_limit <= {RUNNING.format(project="runs.project_id", key="runs.concurrency_key")} end as key_full
 from runs
 """
 _GET: Final = Sql(f"{_RUN} where runs.id = :run_id and runs.organization_id = :organization_id")
@@ -194,9 +196,9 @@ def _status_reason(row: Row[Any]) -> Reason | None:
         return Reason.SCHEDULED
     if row.queue_paused:
         return Reason.QUEUE_PAUSED
-    if row.parked_on is None:
-        return Reason.WAITING_FOR_WORKER
-    return Reason.WAITING_FOR_RATE_LIMIT if row.parked_on.startswith(RATE) else Reason.WAITING_FOR_CONCURRENCY
+    if (row.parked_on or "").startswith(RATE):
+        return Reason.WAITING_FOR_RATE_LIMIT
+    return Reason.WAITING_FOR_CONCURRENCY if row.parked_on or row.key_full else Reason.WAITING_FOR_WORKER
 
 
 def _run(row: Row[Any], project: Project, payloads: dict[str, Any], usage: list[UsageItem]) -> Run:
