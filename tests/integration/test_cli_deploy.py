@@ -125,7 +125,7 @@ def test_from_the_first_deployment_to_a_run_that_would_not_go_on(
 
     matching = deploying.run("--check")
     assert json.loads(matching.stdout) == {"checked": 1, "data": []}
-    assert matching.stderr.strip() == "1 suspended runs checked: all match this code"
+    assert matching.stderr.strip() == "1 suspended run checked: nothing against this code"
     found = deploying.json("--check", code=1, secret=False)["data"]
     assert [row["verdict"] for row in found] == ["unchecked"]
 

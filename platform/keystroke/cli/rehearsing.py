@@ -35,9 +35,10 @@ class Checked:
     @property
     def sentence(self) -> str:
         """What there is to say in one line."""
+        runs = "1 suspended run" if self.count == 1 else f"{self.count} suspended runs"
         if not self.rows:
-            return f"{self.count} suspended runs checked: all match this code"
-        return f"{self.count} suspended runs checked: {len(self.rows)} do not match this code, or cannot be checked"
+            return f"{runs} checked: nothing against this code"
+        return f"{runs} checked: {len(self.rows)} against this code, or not to be checked"
 
 
 def rehearse_suspended(client: Client, project: LoadedProject, box: Box | None) -> Checked:
