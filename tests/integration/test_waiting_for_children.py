@@ -11,7 +11,7 @@ from keystroke.domain.lineage import Lineage
 from keystroke.domain.outcome import Suspended
 from keystroke.domain.states import Reason, Status
 from keystroke.operations.moving import move_run
-from keystroke.store import Tx, history, waits
+from keystroke.store import Tx, history, runs, waits
 from keystroke.store.runs import Changes
 from support.blocking import blocked
 from support.starts import Stage
@@ -37,7 +37,7 @@ def _end_in(tx: Tx, child: Lease) -> tuple[tuple[str, str], ...]:
 
 def _rest_in(tx: Tx, parent: Lease, waiting: Suspended) -> None:
     """What the end of an attempt does for a run that comes to rest."""
-    waits.hold_children_of_others(tx, parent.run_id, waiting.children)
+    waits.come_to_rest(tx, parent.run_id, waiting.children)
     assert not waits.is_over(tx, (), waiting.children)
     waits.expect(tx, parent.run_id, (), waiting.children)
     assert move_run(
@@ -96,13 +96,32 @@ def test_a_last_child_that_ends_while_its_parent_comes_to_rest_wakes_it(
     assert stage.run(parent.run_id).status is Status.QUEUED
 
 
-def test_a_parent_that_is_queued_while_its_child_ends_is_woken_for_again(stage: Stage) -> None:
+def test_a_parent_that_is_queued_while_its_child_ends_is_woken_for_again(
+    stage: Stage, second: ThreadPoolExecutor
+) -> None:
     """A claim that came by while the child's end held the row has passed it over."""
-    parent, [one, other] = _family(stage, 2)
-    stage.finish(parent, _waiting_for([one]))
-    assert stage.finish(one).woken == ((parent.project_id, parent.queue),)
-    assert stage.finish(other).woken == ((parent.project_id, parent.queue),)
+    parent, [one, other, third] = _family(stage, 3)
+    stage.finish(parent, _waiting_for([one], [other, third]))
+    with stage.database.transaction() as tx:
+        assert _end_in(tx, one) == ((parent.project_id, parent.queue),)
+        ended = blocked(stage.database, second, lambda: stage.finish(other))
+    on_sqlite = stage.database.backend == "sqlite"
+    assert ended.result().woken == (() if on_sqlite else ((parent.project_id, parent.queue),))
+    assert stage.finish(third).woken == ()
     assert _timeline(stage, parent.run_id).count("children_ended") == 1
+
+
+def test_children_that_end_do_not_wait_for_a_parent_that_runs(
+    stage: Stage, second: ThreadPoolExecutor
+) -> None:
+    """On PostgreSQL; else the ends of the first children of a great many would hold up the start of the others."""
+    parent, [one, other] = _family(stage, 2)
+    if stage.database.backend == "sqlite":
+        return
+    with stage.database.transaction() as tx:
+        assert runs.lock(tx, parent.run_id, parent.attempt) is not None
+        assert second.submit(lambda: stage.finish(one)).result(timeout=10).woken == ()
+        assert second.submit(lambda: stage.finish(other)).result(timeout=10).woken == ()
 
 
 def test_a_run_waits_for_a_child_that_another_run_has_started(

@@ -107,7 +107,7 @@ def _finish(
     try:
         with database.transaction() as tx:
             if ending.suspended is not None:
-                waits.hold_children_of_others(tx, lease.run_id, ending.suspended.children)
+                waits.come_to_rest(tx, lease.run_id, ending.suspended.children)
             _write_last(tx, lease, last, settings)
             moved = _end(tx, lease, ending)
             if moved is not None:
@@ -178,7 +178,7 @@ def _end(tx: Tx, lease: Lease, ending: _Ending) -> Moved | None:
 def _unless_over(tx: Tx, lease: Lease, ending: _Ending, suspended: Suspended) -> _Ending:
     """What is waited for may have come while the attempt let go: whoever brought it found a running run, and woke nobody.
 
-    The run's row is locked first, apart from those of children that others have started; who comes later finds it at rest.
+    The run's row is locked first; who comes later finds it at rest. (Ends of children met it before: `waits.come_to_rest`.)
     """
     if runs.lock(tx, lease.run_id, lease.attempt) is None:
         return ending

@@ -10,7 +10,7 @@ from keystroke.domain.states import Status
 from keystroke.store.database import Tx
 from keystroke.store.sql import Sql
 
-_ALIVE: Final = (Status.QUEUED, Status.SLEEPING, Status.WAITING_ON_HOOK)
+_RESTING: Final = (Status.SLEEPING, Status.WAITING_ON_HOOK)
 #: Groups of children's ids, by the step that waits for all of a group.
 Groups = Sequence[tuple[str, Sequence[str]]]
 
@@ -28,7 +28,9 @@ insert into child_waits (run_id, step, child_run_id) values (:run_id, :step, :ch
 _HOLD_OTHERS: Final = Sql("""
 select id from runs where id {in:children} and coalesce(parent_run_id, '') <> :run_id order by id {for_update}
 """)
-# Whatever its status: one that is about to rest is still running for everybody else.
+_REST: Final = Sql("select pg_advisory_xact_lock(hashtextextended(:name, 0))")
+_END: Final = Sql("select pg_advisory_xact_lock_shared(hashtextextended(:name, 0))")
+_STATUS: Final = Sql("select status from runs where id = :run_id")
 _LOCK: Final = Sql("select status, project_id, queue from runs where id = :run_id {for_update}")
 _WAITERS: Final = Sql("select distinct run_id from child_waits where child_run_id = :child_run_id")
 _ENDED: Final = Sql("""
@@ -41,7 +43,7 @@ _LEFT: Final = Sql("select 1 from child_waits where run_id = :run_id and step = 
 class Waiter:
     """A run that may wait for a child that has ended: whether a group of its wait is complete now.
 
-    A claim passes over a row that is locked, as this one was: of a queued run, (project id, queue) is to be woken again.
+    A claim passes over a row that is locked, as this one was: of a run found queued, (project id, queue) is to be woken again.
     """
 
     is_over: bool = False
@@ -76,14 +78,24 @@ def expect(tx: Tx, run_id: str, hooks: Sequence[str], children: Groups) -> None:
     )
 
 
-def hold_children_of_others(tx: Tx, run_id: str, children: Groups) -> None:
-    """Lock those of the children that another run has started, before the waiting run itself.
+def come_to_rest(tx: Tx, run_id: str, children: Groups) -> None:
+    """Before a run rests until children have ended, and before its row is locked: their ends come before this, or see it.
 
-    At their end nobody thinks of this run's row; so that end comes before this transaction, or sees what it expects.
+    At the end of a child that another run has started nobody thinks of this run: so that child's row is locked here.
     """
     every = _all_of(children)
     if every:
         tx.rows(_HOLD_OTHERS, {"children": every, "run_id": run_id})
+        _meet(tx, _REST, run_id)
+
+
+def _meet(tx: Tx, lock: Sql, run_id: str) -> None:
+    """Ends of a run's children pass each other, and not the run while it comes to rest. On SQLite writers are alone anyway.
+
+    It is not the run's row that is locked for this: a run may start children while others of them end.
+    """
+    if tx.backend == "postgresql":
+        tx.row(lock, {"name": f"children of {run_id}"})
 
 
 def waiters(tx: Tx, child_run_id: str) -> set[str]:
@@ -94,10 +106,14 @@ def waiters(tx: Tx, child_run_id: str) -> set[str]:
 def end_of_child(tx: Tx, run_id: str, child_run_id: str) -> Waiter:
     """A child has ended: what that means to a run that may rest and wait for it.
 
-    Locks the run's row before it looks, so that two last children do not miss each other, nor a run that comes to rest.
+    A run that does not rest will look for itself when it is about to. One that rests has its row locked before its waits are
+    looked at, so that two last children do not miss each other.
     """
+    _meet(tx, _END, run_id)
+    if tx.value(_STATUS, {"run_id": run_id}) not in _RESTING:
+        return Waiter()
     row = tx.row(_LOCK, {"run_id": run_id})
-    if row is None or row.status not in _ALIVE:
+    if row is None or row.status not in (*_RESTING, Status.QUEUED):
         return Waiter()
     if row.status == Status.QUEUED:
         return Waiter(passed_over=((row.project_id, row.queue),))
