@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -62,7 +63,7 @@ class Definitions:
 
 def modules_in(directory: Path) -> frozenset[str]:
     """The names of imported modules whose files lie in the directory: the author's own."""
-    root = str(directory)
+    root = f"{directory}{os.sep}"
     return frozenset(
         name
         for name, module in list(sys.modules.items())

@@ -9,6 +9,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
@@ -41,6 +42,7 @@ from keystroke.store.access import Project
 from keystroke.store.memory import MemoryDatabase
 from keystroke.testing.answering import choose_hook
 from keystroke.testing.crashes import Crashes
+from keystroke.testing.definitions import modules_in
 from keystroke.testing.kit_world import KitWorld
 from keystroke.testing.problems import KitProblem
 from keystroke.testing.stubs import Stubs
@@ -204,7 +206,9 @@ class Engine:
         )
 
     def _execute(self, lease: Lease, gate: InterruptGate) -> AttemptResult:
-        loaded = self._deployed[0]
+        deployed = self._deployed[0]
+        # Anew: code that has run meanwhile may have imported more of the author's modules.
+        loaded = replace(deployed, modules=modules_in(deployed.directory))
         return run_attempt(self._database, loaded, lease, gate, self.settings, self.box, self._world)
 
     def _recover(self, lease: Lease) -> None:
