@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from keystroke.domain.actor import SYSTEM
+from keystroke.domain.lease import Lease
 from keystroke.domain.outcome import Completed, Suspended
 from keystroke.domain.states import DUE, Reason, Status
-from keystroke.domain.step import StepKind, StepStatus
+from keystroke.domain.step import Step, StepKind, StepStatus
+from keystroke.execution import ledger
 from keystroke.operations.moving import move_run
-from keystroke.store import history
+from keystroke.operations.record_sleep import end_sleep
+from keystroke.settings import Settings
+from keystroke.store import Database, history
 from support.attempts import MakeRig, Rig
 
 SLEEPING = """
@@ -216,137 +221,37 @@ def test_waits_belong_in_the_workflows_own_code(make_rig: MakeRig) -> None:
     assert rig.run_through("elsewhere-async").output.startswith("ctx.sleep was called inside of an action")
 
 
-LEAVING = """
-    from contextlib import asynccontextmanager, contextmanager, suppress
-
-    @action
-    def note(text: str) -> str:
-        CALLS.append(text)
-        return text
-
-    @contextmanager
-    def lamp(ctx):
-        note("on")
-        try:
-            yield
-        finally:
-            CALLS.append("plain")
-            note("off")
-
-    @workflow("in-block")
-    def in_block(ctx: Context) -> str:
-        with lamp(ctx):
-            ctx.sleep("1h")
-        return "done"
-
-    @workflow("in-block-async")
-    async def in_block_async(ctx: AsyncContext) -> str:
-        with lamp(ctx):
-            await ctx.sleep("1h")
-        return "done"
-
-    @workflow("in-generator")
-    def in_generator(ctx: Context) -> list[str]:
-        def naps():
-            try:
-                for number in range(2):
-                    ctx.sleep("1h")
-                    yield note(f"nap {number}")
-            finally:
-                note("risen")
-        return list(naps())
-
-    @workflow("caught")
-    def caught(ctx: Context) -> str:
-        try:
-            ctx.sleep("1h")
-        except BaseException:
-            pass
-        return "went on"
-
-    @workflow("caught-async")
-    async def caught_async(ctx: AsyncContext) -> str:
-        try:
-            await ctx.sleep("1h")
-        except BaseException:
-            pass
-        return "went on"
-
-    @workflow("returned")
-    def returned(ctx: Context) -> str:
-        try:
-            ctx.sleep("1h")
-        finally:
-            return "went on"
-
-    @workflow("returned-async")
-    async def returned_async(ctx: AsyncContext) -> str:
-        try:
-            await ctx.sleep("1h")
-        finally:
-            return "went on"
-
-    @workflow("suppressed")
-    def suppressed(ctx: Context) -> str:
-        with suppress(BaseException):
-            ctx.sleep("1h")
-        return "went on"
-
-    @workflow("suppressed-async")
-    async def suppressed_async(ctx: AsyncContext) -> str:
-        with suppress(BaseException):
-            await ctx.sleep("1h")
-        return "went on"
-
-    @workflow("suppressed-task")
-    async def suppressed_task(ctx: AsyncContext) -> str:
-        other = asyncio.create_task(ctx.sleep("2h"))
-        with suppress(BaseException):
-            await ctx.sleep("1h")
-        with suppress(BaseException):
-            await other
-        return "went on"
-
-    @workflow("suppressed-hook")
-    def suppressed_hook(ctx: Context) -> str:
-        hook = ctx.hook("approval")
-        with suppress(BaseException):
-            hook.wait()
-        return "went on"
-"""
+@pytest.mark.parametrize("ahead", [7200.0, -7200.0])
+def test_the_clock_of_the_workers_host_does_not_matter(make_rig: MakeRig, ahead: float) -> None:
+    rig = make_rig(SLEEPING)
+    rig.start("naps")
+    rig.settings = replace(rig.settings, clock_offset=ahead)
+    suspended = rig.attempt()
+    assert isinstance(suspended, Suspended)
+    assert suspended.delay is not None
+    assert timedelta(minutes=59, seconds=55) < suspended.delay <= timedelta(hours=1)
 
 
-@pytest.mark.parametrize("workflow", ["in-block", "in-block-async"])
-def test_clean_up_does_nothing_durable_while_the_run_is_left(make_rig: MakeRig, workflow: str) -> None:
-    rig = make_rig(LEAVING)
-    run_id = rig.start(workflow)
+def test_what_slept_is_replayed_without_a_write(make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = make_rig(
+        """
+        @workflow("many")
+        def many(ctx: Context) -> int:
+            for _ in range(300):
+                ctx.sleep(0)
+            ctx.sleep(1)
+            return 300
+        """
+    )
+    rig.start("many")
     assert isinstance(rig.attempt(), Suspended)
-    assert rig.calls == ["on", "plain"]
-    assert set(rig.steps(run_id)) == {"note#0", "sleep#0"}
-    rig.advance(3601)
-    assert rig.attempt() == Completed("done")
-    assert rig.calls == ["on", "plain", "plain", "off"]
+    rig.advance(2)
+    ended: list[str] = []
 
+    def note(database: Database, lease: Lease, step: Step, settings: Settings) -> timedelta | None:
+        ended.append(step.identity)
+        return end_sleep(database, lease, step, settings)
 
-def test_a_generator_sleeps_too(make_rig: MakeRig) -> None:
-    rig = make_rig(LEAVING)
-    run = rig.run_through("in-generator")
-    assert run.output == ["nap 0", "nap 1"]
-    assert rig.calls == ["nap 0", "nap 1", "risen"]
-
-
-@pytest.mark.parametrize("way", ["caught", "returned", "suppressed"])
-@pytest.mark.parametrize("face", ["", "-async"])
-def test_swallowing_a_sleep_fails_the_run_and_names_the_line(make_rig: MakeRig, way: str, face: str) -> None:
-    rig = make_rig(LEAVING)
-    run = rig.run_through(way + face)
-    assert (run.status, run.status_reason, run.attempt) == (Status.FAILED, Reason.SUSPENSION_SWALLOWED, 1)
-    assert run.error is not None
-    assert run.error["stack"][0]["code"] == ("await " if face else "") + 'ctx.sleep("1h")'
-    assert "workflows/flows.py:" in run.error["message"]
-
-
-@pytest.mark.parametrize("workflow", ["suppressed-task", "suppressed-hook"])
-def test_swallowing_in_other_ways_fails_the_run_too(make_rig: MakeRig, workflow: str) -> None:
-    rig = make_rig(LEAVING)
-    assert rig.run_through(workflow).status_reason is Reason.SUSPENSION_SWALLOWED
+    monkeypatch.setattr(ledger, "end_sleep", note)
+    assert rig.attempt() == Completed(300)
+    assert ended == ["sleep#300"]
