@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from keystroke.testing import SeenCall, Stub, TestKit, TestRun
@@ -13,7 +14,9 @@ PAGE = page("testing.md")
 def test_its_tests_pass(tmp_path: Path) -> None:
     ran = run_its_tests(write_page_project(tmp_path, PAGE))
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert f"{PAGE.count('def test_')} passed" in ran.stdout
+    passed = re.search(r"(\d+) passed", ran.stdout)
+    assert passed is not None
+    assert int(passed[1]) >= PAGE.count("def test_")
     assert blocks_without_a_file(PAGE) == []
 
 
