@@ -24,6 +24,7 @@ from keystroke.errors import (
     WorkflowNotFound,
 )
 from keystroke.operations.record_step import record_step
+from keystroke.operations.record_tags import record_tags
 from keystroke.store import history
 from keystroke.store.sql import Sql
 from support.replays import REPLAYER, Recorder, replay
@@ -333,3 +334,10 @@ def test_runs_in_any_status_are_replayed(stage: Stage, status: str) -> None:
 def _column(stage: Stage, run_id: str, name: str) -> Any:
     with stage.database.read() as tx:
         return tx.value(Sql(f"select {name} from runs where id = :run_id"), {"run_id": run_id})
+
+
+def test_a_repeated_replay_is_the_same_whatever_the_source_has_done_meanwhile(stage: Stage) -> None:
+    lease = stage.start_and_claim()
+    first = replay(stage, lease.run_id, idempotency_key="once")
+    record_tags(stage.database, lease, {"customer": "acme"})
+    assert replay(stage, lease.run_id, idempotency_key="once").run_id == first.run_id

@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class RecordedInput:
-    """An input that was checked before: its canonical text with secrets sealed, and what the start is known by if repeated."""
+    """An input that was checked before: its canonical text secrets sealed, and what the start is known by if repeated."""
 
     text: str
     known_by: Any
@@ -190,9 +190,12 @@ def _check(
     refuse_unstorable_tags(workflow, request.tags)
     recorded = request.recorded or _checked_input(project, workflow, request.input, limit, box)
     payload = request.trigger.payload
-    identity = {
-        "input": recorded.known_by, "tags": request.tags, "priority": request.priority, "run_at": rfc3339(request.run_at),
-    }  # fmt: skip
+    identity = recorded.known_by
+    if request.recorded is None:
+        identity = {
+            "input": recorded.known_by, "tags": request.tags, "priority": request.priority,
+            "run_at": rfc3339(request.run_at),
+        }  # fmt: skip
     return CheckedStart(
         request=replace(request, tags={**workflow.tags, **request.tags}),
         workflow=workflow,
