@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from keystroke.domain.outcome import Canceled, Suspended
+from keystroke.domain.actor import LOCAL_OWNER
+from keystroke.domain.outcome import Canceled, Failed, Suspended
+from keystroke.domain.recorded_run import RecordedRun
+from keystroke.domain.run import Run
 from keystroke.domain.states import Reason, Status
 from keystroke.domain.step import StepKind, StepStatus
-from keystroke.errors import DatabaseUnavailable, OutsideOfRun
+from keystroke.errors import DatabaseUnavailable
 from keystroke.execution import ledger
 from keystroke.execution.gate import InterruptGate, Interruption
+from keystroke.execution.rehearsal import Matches, rehearse
+from keystroke.operations.cancel_run import cancel_run
 from keystroke.operations.start_child import start_child
 from keystroke.operations.wake_due import wake_due
 from keystroke.store.lineage import list_children
-from keystroke.store.sql import Sql
 from support.attempts import MakeRig, Rig
 
 FAMILY = """
@@ -69,15 +73,6 @@ FAMILY = """
 """
 
 
-def _run_through(rig: Rig, run_id: str) -> list[str]:
-    """Attempt whatever is queued until nothing is; the workflows in the order of their attempts."""
-    attempted = []
-    while (lease := rig.stage.claim()) is not None:
-        attempted.append(lease.workflow)
-        rig.attempt(lease)
-    return attempted
-
-
 def test_a_child_is_run_and_its_output_is_the_result(make_rig: MakeRig) -> None:
     rig = make_rig(FAMILY)
     run_id = rig.start("one")
@@ -92,7 +87,7 @@ def test_a_child_is_run_and_its_output_is_the_result(make_rig: MakeRig) -> None:
     )
     child = rig.run(step.child_run_id or "")
     assert (child.parent_run_id, child.tags, child.input) == (run_id, {"tier": "gold"}, 21)
-    assert _run_through(rig, run_id) == ["charge-card", "one"]
+    assert rig.run_queued() == ["charge-card", "one"]
     run = rig.run(run_id)
     assert (run.status, run.output, run.attempt) == (Status.SUCCESS, 42, 2)
     settled = rig.steps(run_id)["run:charge-card#0"]
@@ -103,7 +98,7 @@ def test_a_child_is_run_and_its_output_is_the_result(make_rig: MakeRig) -> None:
 def test_the_child_joins_the_trace_of_its_parent(make_rig: MakeRig) -> None:
     rig = make_rig(FAMILY)
     run_id = rig.start("one")
-    _run_through(rig, run_id)
+    rig.run_queued()
     step = rig.steps(run_id)["run:charge-card#0"]
     assert rig.run(step.child_run_id or "").trace_id == rig.run(run_id).trace_id
     mine = {span.name: span for span in rig.spans(run_id)}
@@ -115,7 +110,7 @@ def test_the_child_joins_the_trace_of_its_parent(make_rig: MakeRig) -> None:
 def test_a_fan_out_waits_once_and_replays_from_the_record(make_rig: MakeRig) -> None:
     rig = make_rig(FAMILY)
     run_id = rig.start("fan-out")
-    assert _run_through(rig, run_id) == ["fan-out", *["charge-card"] * 5, "fan-out"]
+    assert rig.run_queued() == ["fan-out", *["charge-card"] * 5, "fan-out"]
     assert rig.run(run_id).output == [0, 2, 4, 6, 8]
     assert rig.calls == ["started", "waited"]
     assert {identity: step.output for identity, step in rig.steps(run_id).items() if "run:" in identity} == {
@@ -129,7 +124,7 @@ def test_branches_wait_for_their_children_side_by_side(make_rig: MakeRig) -> Non
     outcome = rig.attempt()
     assert isinstance(outcome, Suspended)
     assert len(outcome.children) == 6
-    attempted = _run_through(rig, run_id)
+    attempted = rig.run_queued()
     assert attempted.count("charge-card") == 7
     assert rig.run(run_id).output == [0, 2, 4, 6, 14, 16, 200]
 
@@ -140,14 +135,14 @@ def test_children_in_the_threads_of_a_map_wait_side_by_side(make_rig: MakeRig) -
     outcome = rig.attempt()
     assert isinstance(outcome, Suspended)
     assert {name for name, _ in outcome.children} == {f"map#0.{at}/wait" for at in range(3)}
-    _run_through(rig, run_id)
+    rig.run_queued()
     assert rig.run(run_id).output == [2, 4, 6]
 
 
 def test_a_childs_failure_is_the_same_live_and_on_replay(make_rig: MakeRig) -> None:
     rig = make_rig(FAMILY)
     run_id = rig.start("broken", True)
-    _run_through(rig, run_id)
+    rig.run_queued()
     assert rig.run(run_id).output == "caught"
     child = rig.steps(run_id)["run:charge-card#0"].child_run_id
     told = (
@@ -163,7 +158,7 @@ def test_a_childs_failure_is_the_same_live_and_on_replay(make_rig: MakeRig) -> N
 def test_a_childs_failure_that_is_not_caught_fails_the_parent_and_names_it(make_rig: MakeRig) -> None:
     rig = make_rig(FAMILY)
     run_id = rig.start("broken", False)
-    _run_through(rig, run_id)
+    rig.run_queued()
     run = rig.run(run_id)
     assert (run.status, run.status_reason) == (Status.FAILED, Reason.USER_ERROR)
     assert run.error is not None
@@ -171,178 +166,6 @@ def test_a_childs_failure_that_is_not_caught_fails_the_parent_and_names_it(make_
     assert run.error["message"] == f"charge-card ({child}) failed: ValueError: -1 cents"
     assert run.error["step"] == "run:charge-card#0"
     assert [frame["function"] for frame in run.error["stack"]] == ["broken", "charge_card"]
-
-
-def test_a_child_that_cannot_be_started_fails_its_step_for_good(make_rig: MakeRig) -> None:
-    rig = make_rig(
-        """
-        def unpublished() -> int:
-            return 1
-
-        @workflow("strict-input")
-        def strict_input(name: str) -> str:
-            return name
-
-        @workflow("starting", max_attempts=2)
-        def starting(wish: str) -> str:
-            try:
-                if wish == "unknown":
-                    workflow("unknown-one")(unpublished).start()
-                else:
-                    strict_input.start("Ada", tags={"k" * 1000: "v"})
-            except ChildFailed as failed:
-                CALLS.append(str(failed))
-                return failed.status
-            return "started"
-        """
-    )
-    for wish, told in (
-        ("unknown", "WorkflowNotFound: There is no"),
-        ("tags", "InvalidInput: The input does not fit"),
-    ):
-        run = rig.run_through("starting", wish)
-        assert run.output == "refused"
-        assert f"was not started: {told}" in rig.calls.pop()
-        [step] = rig.steps(run.id).values()
-        assert (step.status, step.child_run_id) == (StepStatus.FAILED, None)
-
-
-def test_an_input_that_does_not_fit_is_refused_before_anything_is_started(make_rig: MakeRig) -> None:
-    rig = make_rig(
-        """
-        @workflow("typed")
-        def typed(number: int) -> int:
-            return number
-
-        @workflow("misfit")
-        def misfit() -> None:
-            typed.start("many")
-        """
-    )
-    run = rig.run_through("misfit")
-    assert run.error is not None
-    assert run.error["message"].startswith("The input of typed does not fit int")
-    assert rig.steps(run.id) == {}
-
-
-def test_children_are_started_in_the_code_of_a_workflow_alone(make_rig: MakeRig) -> None:
-    rig = make_rig(
-        """
-        from concurrent.futures import ThreadPoolExecutor
-
-        @workflow("leaf")
-        def leaf() -> int:
-            return 1
-
-        @action
-        def inside(how: str) -> str:
-            try:
-                leaf.start()
-            except Exception as error:
-                return f"{type(error).__name__}: {error}"
-            return "started"
-
-        @workflow("where")
-        def where(ctx: Context) -> list[str]:
-            with ThreadPoolExecutor(1) as pool:
-                foreign = pool.submit(leaf.run)
-            handle = leaf.start(key="k")
-            wrong = []
-            for call in (lambda: ctx.wait([handle.run_id]), lambda: leaf.start(key=""), lambda: leaf.start(tags={"a": 1})):
-                try:
-                    call()
-                except Exception as error:
-                    wrong.append(type(error).__name__)
-            return [inside("x"), str(foreign.exception()), *wrong]
-        """
-    )
-    run = rig.run_through("where")
-    assert run.status is Status.SUCCESS, run.error
-    inside, foreign, *wrong = run.output
-    assert inside.startswith("WaitInAction: leaf.start was called inside of an action")
-    assert foreign.startswith("leaf.run was called in a thread that the workflow started itself")
-    assert wrong == ["TypeError", "ValueError", "TypeError"]
-    leaf = rig.project.workflows["leaf"]
-    with pytest.raises(OutsideOfRun, match=r"leaf\.start works inside of a run only"):
-        leaf.start()
-    assert leaf() == 1
-
-
-CHANGED = """
-    @workflow("leaf")
-    def leaf(text: str) -> str:
-        return text
-
-    @action
-    def before() -> int:
-        return 1
-
-    @workflow("changing", max_attempts=2, backoff=Backoff(first=0.001))
-    def changing(ctx: Context) -> str:
-        how = "first" if ctx.attempt == 1 else CALLS[0]
-        before()
-        if how == "action":
-            before()
-        handle = leaf.start("two" if how == "input" else "one", key="other" if how == "key" else "one")
-        if ctx.attempt == 1:
-            raise ValueError
-        return handle.result()
-"""
-
-
-@pytest.mark.parametrize("how", ["input", "key"])
-def test_a_child_that_is_not_the_one_on_record_is_nondeterminism(make_rig: MakeRig, how: str) -> None:
-    rig = make_rig(CHANGED)
-    rig.calls.append(how)
-    run = rig.run_through("changing")
-    assert (run.status, run.status_reason) == (Status.FAILED, Reason.NONDETERMINISM)
-    assert run.error is not None
-    assert "step run:leaf#0 does not match its record" in run.error["message"]
-    actual = {
-        "input": 'workflow run:leaf("two")',
-        "key": 'workflow run:leaf("one") (another secret, or a child\'s key)',
-    }
-    assert run.error["message"].endswith(f"actual:   {actual[how]}")
-
-
-def test_another_step_in_front_of_a_child_does_not_matter(make_rig: MakeRig) -> None:
-    rig = make_rig(CHANGED)
-    rig.calls.append("action")
-    assert rig.run_through("changing").output == "one"
-
-
-def test_the_secrets_of_a_childs_input_and_output_stay_sealed(make_rig: MakeRig) -> None:
-    rig = make_rig(
-        """
-        from pydantic import BaseModel, SecretStr
-
-        class Login(BaseModel):
-            name: str
-            password: SecretStr
-
-        @workflow("log-in")
-        def log_in(login: Login) -> Login:
-            CALLS.append(login.password.get_secret_value())
-            return login
-
-        @workflow("parent")
-        def parent() -> str:
-            login = log_in.run(Login(name="ada", password="hunter2"))
-            CALLS.append(login.password.get_secret_value())
-            return login.name
-        """
-    )
-    run_id = rig.start("parent")
-    _run_through(rig, run_id)
-    assert rig.run(run_id).output == "ada"
-    assert rig.calls == ["hunter2", "hunter2"]
-    [step] = rig.steps(run_id).values()
-    child = rig.run(step.child_run_id or "")
-    for recorded in (step.input, step.output, child.input, child.output):
-        assert list(recorded["password"]) == ["$sealed"]
-    with rig.database.read() as tx:
-        texts = [row.body for row in tx.rows(Sql("select body from run_payloads"))]
-    assert not any("hunter2" in text for text in texts)
 
 
 def test_a_key_takes_the_run_that_has_it(make_rig: MakeRig) -> None:
@@ -360,7 +183,7 @@ def test_a_key_takes_the_run_that_has_it(make_rig: MakeRig) -> None:
         """
     )
     first, other = rig.start("keyed"), rig.start("keyed")
-    _run_through(rig, first)
+    rig.run_queued()
     assert rig.run(first).output == rig.run(other).output == [True, "once!", "once!"]
     assert rig.calls == ["once"]
 
@@ -383,7 +206,7 @@ def test_a_run_that_failed_after_its_children_goes_on_from_their_record(make_rig
     )
     run_id = rig.start("retried")
     for _ in range(4):
-        _run_through(rig, run_id)
+        rig.run_queued()
         rig.advance(60)
         wake_due(rig.database)
     run = rig.run(run_id)
@@ -435,7 +258,83 @@ def test_a_start_whose_answer_is_lost_is_made_once(
 
     monkeypatch.setattr(ledger, "start_child", start_away)
     run_id = rig.start("one")
-    _run_through(rig, run_id)
+    rig.run_queued()
     assert rig.run(run_id).output == 42
     with rig.database.read() as tx:
         assert list_children(rig.stage.scope, tx, run_id).total == 1
+
+
+def test_a_canceled_child_is_a_failure_with_that_status(make_rig: MakeRig) -> None:
+    rig = make_rig(FAMILY)
+    run_id = rig.start("broken", True)
+    rig.attempt()
+    child = rig.steps(run_id)["run:charge-card#0"].child_run_id or ""
+    cancel_run(rig.database, rig.stage.scope, child, LOCAL_OWNER, rig.settings)
+    rig.run_queued()
+    assert rig.run(run_id).output == "caught"
+    assert rig.calls[0] == ("charge-card", "canceled", "", "", f"charge-card ({child}) canceled")
+
+
+def test_a_child_that_a_limit_skips_is_canceled_at_once(make_rig: MakeRig) -> None:
+    rig = make_rig(
+        """
+        from keystroke import Concurrency
+
+        @workflow("single", concurrency=Concurrency(1, policy="skip"))
+        def single(number: int) -> int:
+            return number
+
+        @workflow("two")
+        def two(ctx: Context) -> list[str]:
+            handles = [single.start(number) for number in range(2)]
+            ctx.wait(handles)
+            seen = []
+            for handle in handles:
+                try:
+                    seen.append(str(handle.result()))
+                except ChildFailed as failed:
+                    seen.append(failed.status)
+            return seen
+        """
+    )
+    run_id = rig.start("two")
+    rig.run_queued()
+    assert rig.run(run_id).output == ["0", "canceled"]
+
+
+def test_the_failure_of_one_branch_leaves_the_children_of_others_going(make_rig: MakeRig) -> None:
+    rig = make_rig(
+        FAMILY
+        + """
+    @workflow("partly")
+    async def partly() -> None:
+        await asyncio.gather(charge_card.run(-1), charge_card.run(1))
+    """
+    )
+    run_id = rig.start("partly")
+    rig.attempt()
+    failing = rig.claim()
+    rig.attempt(failing)
+    parent = rig.stage.claim()
+    while parent is not None and parent.run_id != run_id:
+        parent = rig.stage.claim()
+    assert parent is not None
+    assert isinstance(rig.attempt(parent), Failed)
+    statuses = [child.status for child in _children(rig, run_id)]
+    assert [status for status in statuses if status.terminal] == [Status.FAILED]
+
+
+def _children(rig: Rig, run_id: str) -> list[Run]:
+    with rig.database.read() as tx:
+        return list_children(rig.stage.scope, tx, run_id).runs
+
+
+def test_a_run_that_waits_for_a_child_is_rehearsed_up_to_there(make_rig: MakeRig) -> None:
+    rig = make_rig(FAMILY)
+    run_id = rig.start("one")
+    rig.attempt()
+    run = rig.run(run_id)
+    steps = tuple(rig.steps(run_id).values())
+    recorded = RecordedRun(run.id, run.workflow, run.status, run.attempt, run.input, True, "seed", steps)
+    assert rehearse(rig.project, recorded, rig.stage.box) == Matches(None)
+    assert len(_children(rig, run_id)) == 1

@@ -93,6 +93,14 @@ class Rig:
             self.advance(4000)
         raise AssertionError(f"{run_id} has not ended after 50 attempts")
 
+    def run_queued(self) -> list[str]:
+        """Attempt whatever is queued until nothing is; the workflows in the order of their attempts."""
+        attempted = []
+        while (lease := self.stage.claim()) is not None:
+            attempted.append(lease.workflow)
+            self.attempt(lease)
+        return attempted
+
     def advance(self, seconds: float) -> None:
         """Move every clock: the database's, and the attempt's."""
         self.settings = replace(self.settings, clock_offset=self.settings.clock_offset + seconds)
