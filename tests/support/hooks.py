@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from keystroke.clock import from_micros
@@ -47,15 +47,19 @@ class Question:
         return f"/hooks/{self.token}"
 
 
+def now(stage: Stage) -> datetime:
+    """The database's time."""
+    with stage.database.read() as tx:
+        return from_micros(database_now(tx))
+
+
 def ask(stage: Stage, lease: Lease, name: str = "approval", **how: Any) -> Question:
     """Make a hook of a running run; `how` may hold `schema`, `timeout` and `one_click`."""
     token = "hkt_" + base64.b32encode(secrets.token_bytes(20)).decode().lower()
     options: dict[str, Any] = {"schema": APPROVAL, "timeout": None, "one_click": False, **how}
     request = HookRequest(name=name, token=token, key_id=stage.box.key_id, **options)
-    with stage.database.read() as tx:
-        at = from_micros(database_now(tx))
     key = f"hook:{name}"
-    step = Step(f"{key}#0", key, key, StepKind.HOOK, StepStatus.RUNNING, 1, "d", at)
+    step = Step(f"{key}#0", key, key, StepKind.HOOK, StepStatus.RUNNING, 1, "d", now(stage))
     recorded = create_hook(stage.database, lease, step, request, stage.settings)
     return Question(recorded.input["hook"], token, lease.run_id)
 

@@ -59,5 +59,7 @@ def _fits(line: LogLine, level: str, step: str, text: str) -> bool:
 
 def _line(number: int, line: LogLine, started_at: datetime | None) -> dict[str, Any]:
     offset = None if started_at is None else round((line.at - started_at).total_seconds() * 1000)
-    body = line.body if len(line.body) <= _LONGEST_BODY else line.body[:_LONGEST_BODY] + " …"
-    return {**presentation.log_json(line), "body": body, "number": number, "offset_ms": offset}
+    shown = presentation.log_json(line)
+    if len(shown["body"]) > _LONGEST_BODY:
+        shown["body"] = shown["body"][:_LONGEST_BODY] + " …"
+    return {**shown, "number": number, "offset_ms": offset}

@@ -39,6 +39,7 @@ def _text(dumper: Any, text: str) -> Any:
 
 for _dumper_class in (_QuickDumper, _EmojiDumper):
     _dumper_class.add_representer(str, _text)
+    _dumper_class.add_multi_representer(str, lambda dumper, text: _text(dumper, str(text)))  # statuses, kinds
 
 
 def as_text(value: Any, kind: str) -> str:
