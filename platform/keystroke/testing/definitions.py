@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, Final
 
 from keystroke.authoring.action import Action
@@ -25,6 +25,7 @@ PROJECT: Final = "test"
 _ROOTS: Final = (PROJECT_FILE, "pyproject.toml", "setup.py", ".git")
 
 Definition = Workflow[..., Any] | Action[..., Any]
+_KINDS: Final = (Workflow, Action)
 
 
 @dataclass
@@ -73,6 +74,11 @@ def modules_in(directory: Path) -> frozenset[str]:
     )
 
 
+def _is_own(name: str, file: str) -> bool:
+    # In a checkout of the platform the platform's own modules lie in the project's directory.
+    return "site-packages" not in file and name.partition(".")[0] != "keystroke"
+
+
 def project_directory(workflow: Workflow[..., Any]) -> Path:
     """The directory of the project that the workflow's file lies in; where there is no sign of one, the file's own."""
     here = Path(workflow.place[0]).resolve().parent
@@ -82,7 +88,12 @@ def project_directory(workflow: Workflow[..., Any]) -> Path:
 
 
 def _reachable(workflow: Workflow[..., Any]) -> Iterator[Definition]:
-    """The workflow, and whatever its function's names mean, and theirs; each once."""
+    """The workflow, and whatever its function's names mean, and theirs; each once.
+
+    Names are followed into every module of the author's that they come from: an action may be called by a plain function that
+    another module defines.
+    """
+    own = modules_in(project_directory(workflow))
     pending: list[Any] = [workflow]
     seen: set[int] = set()
     while pending:
@@ -90,23 +101,32 @@ def _reachable(workflow: Workflow[..., Any]) -> Iterator[Definition]:
         if id(each) in seen:
             continue
         seen.add(id(each))
-        yield each
-        pending += [near for near in _near(each) if isinstance(near, Workflow | Action)]
+        if issubclass(type(each), _KINDS):
+            yield each
+        pending += [near for near in _near(each, own) if id(near) not in seen]
 
 
-def _near(definition: Definition) -> Iterator[Any]:
-    if isinstance(definition, Workflow) and definition.options.on_failure is not None:
-        yield definition.options.on_failure
-    function = definition.function
+def _near(thing: Any, own: frozenset[str]) -> Iterator[Any]:
+    """What the names mean that a module, or a function, its options and its closure hold."""
+    kind = type(thing)  # never isinstance: a proxy that lies in a module may refuse to say what it stands for
+    if issubclass(kind, ModuleType):
+        yield from list(vars(thing).values()) if thing.__name__ in own else ()
+        return
+    if issubclass(kind, Workflow) and thing.options.on_failure is not None:
+        yield thing.options.on_failure
+    if issubclass(kind, _KINDS):
+        yield from thing.function.__globals__.values()
+        yield from _closure(thing.function)
+    elif issubclass(kind, FunctionType | type) and thing.__module__ in own:
+        yield sys.modules[thing.__module__]
+
+
+def _closure(function: Any) -> Iterator[Any]:
     for cell in function.__closure__ or ():
         try:
             yield cell.cell_contents
         except ValueError:  # a name that has no value yet
             continue
-    for value in list(function.__globals__.values()):
-        yield value
-        if isinstance(value, ModuleType):
-            yield from list(vars(value).values())
 
 
 def _by_name(found: Iterable[Any]) -> dict[str, Any]:

@@ -68,6 +68,7 @@ class Stubs:
             if action is None:
                 near = difflib.get_close_matches(stub.action, known, n=1)
                 hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(known)) or 'none'}"
+                hint += ". One that is imported only while the code runs is stubbed by the function itself"
                 raise KitProblem(
                     what=f"{stub.action} is stubbed, and the code has no action of that name: {hint}"
                 )
