@@ -66,6 +66,7 @@ STATUSES: Final[dict[type[KeystrokeError], int]] = {
     errors.NotJson: 422,
     errors.AmbiguousRunId: 422,
     errors.StepNotFound: 422,
+    errors.ForeignOrganization: 422,
     errors.NoFailedStep: 422,
     errors.IdempotencyConflict: 422,
     # The query as it was asked has no answer in time; asking again would only cost the same again.

@@ -191,6 +191,12 @@ class DeploymentNotFound(KeystrokeError):
     code = "deployment-not-found"
 
 
+class ForeignOrganization(KeystrokeError):
+    """The project belongs to organization {named}, by its keystroke.toml; what is published here goes to {own}."""
+
+    code = "foreign-organization"
+
+
 class RunEnded(KeystrokeError):
     """The run {run_id} has ended already: {status}."""
 

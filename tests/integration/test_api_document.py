@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +11,10 @@ from jsonschema import Draft202012Validator
 
 from keystroke.domain.outcome import Failed, Failure
 from keystroke.domain.states import Reason
+from keystroke.domain.step import Step, StepKind, StepStatus
+from keystroke.operations.record_step import record_step
 from support.api import RUNS, Api
+from support.starts import GREET
 
 
 @pytest.fixture
@@ -109,3 +113,19 @@ def test_answers_without_a_key_are_described_too(api: Api, document: dict[str, A
     viewer = api.key("viewer")
     fits(document, "/api/v1/runs", "get", api.get("/runs"))
     fits(document, "/workflows/{slug}", "post", api.client.post("/workflows/greet", json={}, headers=viewer))
+
+
+def test_answers_about_deployments_are_as_described(api: Api, document: dict[str, Any]) -> None:
+    path = "/api/v1/projects/{project}/deployments"
+    body = {"organization": "default", "digest": "0" * 64, "workflows": {"greet": GREET.as_json()}}
+    published: Any = api.post("/projects/demo/deployments", json=body)
+    fits(document, path, "post", published)
+    fits(document, path, "post", api.post("/projects/demo/deployments", json=body))
+    fits(document, path, "get", api.get("/projects/demo/deployments"))
+    activation = f"/projects/demo/deployments/{published.json['id']}/activate"
+    fits(document, path + "/{deployment}/activate", "post", api.post(activation))
+    lease = api.stage.start_and_claim()
+    at = datetime(2026, 11, 23, 20, tzinfo=UTC)
+    step = Step("a#0", "a", "a", StepKind.ACTION, StepStatus.SUCCESS, 1, "d", at, at, input={}, output=1)
+    record_step(api.stage.database, lease, step, api.stage.settings)
+    fits(document, "/api/v1/runs/{run_id}/journal", "get", api.get(f"/runs/{lease.run_id}/journal"))

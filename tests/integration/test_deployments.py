@@ -34,7 +34,8 @@ _AUDIT = Sql("select action, target from audit_log order by id")
 
 def manifest(digest: str = DIGEST, **changes: Any) -> dict[str, Any]:
     """A manifest of one workflow, `greet`."""
-    return {"digest": digest, "git_commit": "0" * 40, "workflows": {"greet": {**GREET.as_json(), **changes}}}
+    workflows = {"greet": {**GREET.as_json(), **changes}}
+    return {"organization": "default", "digest": digest, "git_commit": "0" * 40, "workflows": workflows}
 
 
 def audited(api: Api) -> list[tuple[str, str]]:
@@ -111,6 +112,7 @@ def test_only_administrators_publish_and_a_key_of_one_project_for_that_alone(api
     assert_problem(api.post(elsewhere, json=manifest(), headers=own), 404, "project-not-found")
     assert api.post(elsewhere, json=manifest(), headers=admin).status_code == 201
     foreign = api.key("admin", organization="foreign")
+    assert_problem(api.post(DEPLOYMENTS, json=manifest(), headers=foreign), 422, "foreign-organization")
     assert_problem(api.get(DEPLOYMENTS, headers=foreign), 404)
     mine = api.get(DEPLOYMENTS, headers=admin).json["data"][0]["id"]
     assert_problem(api.post(f"{DEPLOYMENTS}/{mine}/activate", headers=foreign), 404)

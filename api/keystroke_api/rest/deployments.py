@@ -125,8 +125,7 @@ def publish_deployment(caller: Principal, project: str, body: DeploymentBody) ->
     if not _SLUG.match(project) or len(project) > _LONGEST_SLUG:
         raise ProjectNotFound(project=project)
     own = services()
-    manifest = body.manifest(own.settings.organization, project)
-    published, new = publish_for(own.database, caller.scope, caller.actor, manifest)
+    published, new = publish_for(own.database, caller.scope, caller.actor, body.manifest(project))
     return json_answer(_document(published), 201 if new else 200)
 
 

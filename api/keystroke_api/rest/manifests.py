@@ -129,8 +129,12 @@ class WorkflowBody(_Part):
 
 
 class DeploymentBody(_Part):
-    """A code version: the digest of its code, its git commit where there is one, its workflows by slug."""
+    """A code version: the digest of its code, its git commit where there is one, its workflows by slug.
 
+    `organization` is whose project it is, by its file; it has to be the caller's.
+    """
+
+    organization: Slug
     digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     git_commit: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z._+-]{1,100}$")] | None = None
     workflows: Annotated[dict[Slug, WorkflowBody], Field(max_length=_MOST_WORKFLOWS)]
@@ -146,7 +150,7 @@ class DeploymentBody(_Part):
                 )
         return self
 
-    def manifest(self, organization: str, project: str) -> Manifest:
+    def manifest(self, project: str) -> Manifest:
         """The definitions of that project."""
         workflows = {slug: each.manifest() for slug, each in self.workflows.items()}
-        return Manifest(organization, project, self.digest, self.git_commit, workflows)
+        return Manifest(self.organization, project, self.digest, self.git_commit, workflows)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from keystroke.domain.actor import Actor
 from keystroke.domain.manifest import Manifest
 from keystroke.domain.scope import Scope
+from keystroke.errors import ForeignOrganization
 from keystroke.store import Database, Tx, access, deployments
 from keystroke.store.access import Project
 from keystroke.store.deployments import Deployment
@@ -41,8 +42,8 @@ def publish_for(
 ) -> tuple[Deployment, bool]:
     """Publish in the name of a caller, with a line in the audit log where the version is new; and whether it is.
 
-    The manifest's organization is used only where there is none yet. Raises ProjectNotFound where the caller may not make
-    the project.
+    The manifest's organization has to be the caller's: ForeignOrganization. Raises ProjectNotFound where the caller may not
+    make the project.
     """
     with database.transaction() as tx:
         project = _project_of(tx, scope, manifest)
@@ -69,7 +70,10 @@ def activate_deployment(
 
 
 def _project_of(tx: Tx, scope: Scope, manifest: Manifest) -> Project:
+    # Without any organization yet the caller is the owner of this machine, who makes the first one.
+    own = access.organization_slug(tx, scope.organization_id) or manifest.organization
+    if own != manifest.organization:
+        raise ForeignOrganization(named=manifest.organization, own=own)
     if scope.project_ids is not None:
         return access.get_project(scope, tx, manifest.project)
-    organization = access.organization_slug(tx, scope.organization_id) or manifest.organization
-    return access.ensure_project(tx, organization, manifest.project)
+    return access.ensure_project(tx, own, manifest.project)

@@ -62,7 +62,10 @@ def _load(directory: Path | None) -> LoadedProject:
 def _publish(client: Client, project: LoadedProject) -> dict[str, Any]:
     manifest = project.manifest
     new = manifest.as_json()["workflows"]
-    body = {"digest": manifest.digest, "git_commit": manifest.git_commit, "workflows": new}
+    body = {
+        "organization": manifest.organization, "digest": manifest.digest, "git_commit": manifest.git_commit,
+        "workflows": new,
+    }  # fmt: skip
     old = _current_workflows(client, project.project)
     published = client.publish_deployment(project.project, body)
     if not published["current"]:
