@@ -148,3 +148,14 @@ def test_waits_and_children_in_an_action_are_errors(kit: TestKit) -> None:
 def test_outside_of_a_run_children_are_errors() -> None:
     with pytest.raises(KeystrokeError, match="child"):
         child.start("one")
+
+
+@workflow("same-parcel")
+def same_parcel(name: str, ctx: Context) -> str:
+    return str(child.start(name, key="parcel 7").run_id)
+
+
+def test_a_key_is_one_child_from_whichever_run(kit: TestKit) -> None:
+    assert kit.run(same_parcel, "one").output == kit.run(same_parcel, "one").output
+    kit.advance("2d")  # beyond the child's `idempotency_ttl`
+    assert kit.run(same_parcel, "one").output == kit.runs[-1].id
