@@ -49,7 +49,10 @@ LIFE = '''
         except HookTimeout:
             jot("nobody", ctx.run_id)
         mark("hooks", hook.token)
-        return [first, child, hook.wait(), jot("last", ctx.run_id)]
+        answer = hook.wait()
+        # By now nothing of the run's own dies any more: it does come to rest, and somebody has to wake it.
+        ctx.sleep(1.5)
+        return [first, child, answer, jot("last", ctx.run_id)]
 
 
     @workflow("long-leaf")
@@ -130,16 +133,22 @@ def reaper(worker_fleet: WorkerFleet, tmp_path: Path) -> Reaper:
 
 
 def test_dying_at_every_crash_point_costs_time_alone(reaper: Reaper) -> None:
-    fleet = reaper.fleet
-    worker = fleet.start_worker(KEYSTROKE_CRASH_AT=reaper.at(OF_CHILDREN))
+    """One fleet, since starting one takes its time."""
+    worker = reaper.fleet.start_worker(KEYSTROKE_CRASH_AT=reaper.at(OF_CHILDREN))
     reaper.beats()
+    _a_life_whose_every_write_is_fatal(reaper)
+    _many_are_started_all_or_none(reaper)
+    _a_cancel_reaches_the_children(reaper)
+    _a_worker_and_its_recoverers_die(reaper, worker)
+    assert reaper.died_at == CRASH_POINTS
 
-    # Who starts a run dies before and after the commit: then it is not there, or it is.
+
+def _a_life_whose_every_write_is_fatal(reaper: Reaper) -> None:
+    fleet = reaper.fleet
     assert reaper.act("start", "life") == (False, [])
-    assert reaper.runs() == []
+    assert reaper.runs() == [], "it died before the commit"
     assert reaper.act("start", "life") == (False, [])
     [life] = reaper.runs()
-
     wait_until(lambda: reaper.beats() or fleet.marks("hooks"), 120, what="life waits for its answer")
     token = fleet.marks("hooks")[0]
     assert [reaper.act("answer", token)[0] for _ in range(2)] == [False, False]
@@ -150,24 +159,28 @@ def test_dying_at_every_crash_point_costs_time_alone(reaper: Reaper) -> None:
     assert set(notes) == {"first", "leaf", "nobody", "last"}
     assert len(notes) == 6, "one is repeated for each of the two deaths between its execution and its record"
 
-    # Whoever starts many at once does it all or not at all.
-    assert [reaper.act("start-many", "brief")[0] for _ in range(2)] == [False, False]
-    for run_id in reaper.runs()[1:]:
-        reaper.wait(run_id, Status.SUCCESS)
-    assert len(reaper.runs()) == 3
 
-    # A cancel, and what goes on with the children when he who canceled has died.
+def _many_are_started_all_or_none(reaper: Reaper) -> None:
+    assert [reaper.act("start-many", "brief")[0] for _ in range(2)] == [False, False]
+    _, *brief = reaper.runs()
+    assert len(brief) == 2
+    for run_id in brief:
+        reaper.wait(run_id, Status.SUCCESS)
+
+
+def _a_cancel_reaches_the_children(reaper: Reaper) -> None:
+    """Also where he who canceled has died before he told them."""
+    fleet = reaper.fleet
     _, [long] = reaper.act("start", "long")
     wait_until(lambda: fleet.marks("long-leaf"), PATIENCE, what="its child has begun")
     assert [reaper.act("cancel", long)[0] for _ in range(2)] == [False, False]
     assert fleet.run(long).status is Status.CANCELED
-    wait_until(
-        lambda: reaper.beats() or reaper.died_at >= {"child-canceling", "child-canceled"},
-        60,
-        what="its child is canceled",
-    )
+    both = {"child-canceling", "child-canceled"}
+    wait_until(lambda: reaper.beats() or reaper.died_at >= both, 60, what="its child is canceled")
 
-    # A whole worker dies with a run; so do those who recover it.
+
+def _a_worker_and_its_recoverers_die(reaper: Reaper, worker: Started) -> None:
+    fleet = reaper.fleet
     _, [three] = reaper.act("start", "three")
     wait_until(lambda: f"{three} 2" in "\n".join(fleet.marks("steps")), PATIENCE, what="its second step runs")
     worker.kill()
@@ -175,4 +188,3 @@ def test_dying_at_every_crash_point_costs_time_alone(reaper: Reaper) -> None:
     (fleet.directory / "release").touch()
     fleet.start_worker()
     reaper.wait(three, Status.SUCCESS)
-    assert reaper.died_at == CRASH_POINTS

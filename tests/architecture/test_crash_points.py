@@ -8,10 +8,11 @@ from typing import Final
 
 from support.sources import ROOT
 
-#: Transactions that are no part of a run's life: people and keys, the fleet, what is shown, what is deleted, and places in
-#: limits, which are given away anew where they were forgotten.
+#: Transactions that are no part of a run's life: people and keys, the fleet and its queues, what is shown, what is deleted, and
+#: places in limits, which are given away anew where they were forgotten.
 _NO_LIFE_CYCLE: Final = {
-    "api_keys", "fleet_state", "publish_deployment", "record_progress", "record_tags", "record_trace", "retention",
+    "api_keys", "drain_worker", "fleet_state", "pause_queue", "publish_deployment", "record_progress",
+    "record_tags", "record_trace", "retention",
     "unpark_runs", "read_recorded_run", "record_step.note_running_steps", "recover_runs.recover_dead_workers",
 }  # fmt: skip
 _WRITING: Final = {"transaction", "held", "statement"}
