@@ -10,13 +10,15 @@ from keystroke.store.database import Tx
 from keystroke.store.sql import Sql
 
 _ADMISSION: Final = "admission:"
-_ACTIVE: Final = "status in ('queued', 'running', 'sleeping', 'waiting_on_hook')"
+_ACTIVE: Final = f"status {limits.ACTIVE}"
 _HOLD: Final = Sql(f"""
-select id from runs where project_id = :project_id and concurrency_key {{in:keys}} and {_ACTIVE} order by id {{for_update}}
+select id from runs where project_id = :project_id and concurrency_key {{in:keys}} and {_ACTIVE}
+order by created_at, id {{for_update}}
 """)
 _OTHERS: Final = Sql(f"""
 select id, cancel_requested_at from runs
-where project_id = :project_id and concurrency_key = :key and {_ACTIVE} and id <> :run_id order by id
+where project_id = :project_id and concurrency_key = :key and {_ACTIVE} and id <> :run_id
+order by created_at, id
 """)
 
 

@@ -55,7 +55,10 @@ _LEASED: Final = """
     (select body from run_payloads where run_id = runs.id and name = 'input') as input,
     (select body from run_payloads where run_id = runs.id and name = 'trigger') as trigger_payload
 """
-_ANOTHER: Final = f"exists (select 1 from runs where {_CLAIMABLE} and id <> candidate_id)"
+# In the order of the claim, though any would do: so it reads along the index of claims, in which those that are parked are not.
+_ANOTHER: Final = f"""
+(select 1 from runs where {_CLAIMABLE} and id <> candidate_id order by priority desc, queued_at limit 1) is not null
+"""
 # The hot path, in one round trip: a run without limits is claimed at once; one that has some is locked, to be decided on.
 _LOOK: Final = Sql(f"""
 with candidate as ({_CANDIDATE}),
@@ -79,7 +82,7 @@ _MORE: Final = Sql(f"""
 select 1 from runs where {_CLAIMABLE}
 and (concurrency_key is null or cast(:own_key as text) is null or concurrency_key <> :own_key
     or concurrency_limit > {RUNNING.format(project=":project_id", key=":own_key")})
-limit 1
+order by priority desc, queued_at limit 1
 """)
 _ADMIT: Final = Sql("""
 update runs set admitted_at = {now}, updated_at = {now}

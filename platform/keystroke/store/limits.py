@@ -33,16 +33,18 @@ _PEEKED: Final = 20
 
 _TRY_LOCK: Final = Sql("select pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
 _LOCK: Final = Sql("select pg_advisory_xact_lock(hashtextextended(:name, 0))")
-RUNNING: Final = """(select count(*) from runs other where other.project_id = {project} and other.concurrency_key = {key}
-    and other.status = 'running')"""
+# In the words of the index `runs_of_key`: SQLite uses a partial index only where it finds its condition.
+ACTIVE: Final = "in ('queued', 'running', 'sleeping', 'waiting_on_hook')"
+RUNNING: Final = f"""(select count(*) from runs other where other.project_id = {{project}}
+    and other.concurrency_key = {{key}} and other.status = 'running' and other.status {ACTIVE})"""
 _NOT_PAUSED: Final = """not exists (
     select 1 from queues where queues.project_id = runs.project_id and queues.name = runs.queue
     and queues.paused_at is not null)"""
 # Only those that the running ones leave no room: the limit of a run is that of the code it was started with.
 _PARK: Final = Sql(f"""
 update runs set parked_on = :parked_on where id in (
-    select id from runs where project_id = :project_id and concurrency_key = :key and status = 'queued' and parked_on is null
-    and due_at <= {{now}} and concurrency_limit <= {RUNNING.format(project=":project_id", key=":key")}
+    select id from runs where project_id = :project_id and concurrency_key = :key and status = 'queued' and status {ACTIVE}
+    and parked_on is null and due_at <= {{now}} and concurrency_limit <= {RUNNING.format(project=":project_id", key=":key")}
     limit :most {{for_update}} {{skip_locked}})
 """)
 _BEST: Final = f"""
@@ -60,7 +62,7 @@ update runs set parked_on = null where id = (
 returning id, project_id, queue
 """)
 _ON_THE_WAY: Final = f"""(select count(*) from runs where project_id = :project_id and concurrency_key = {{key}}
-    and status = 'queued' and parked_on is null and due_at <= {{{{now}}}} and {_NOT_PAUSED})"""
+    and status = 'queued' and status {ACTIVE} and parked_on is null and due_at <= {{{{now}}}} and {_NOT_PAUSED})"""
 
 
 def _room(name: str, key: str) -> str:

@@ -33,9 +33,9 @@ _PARK: Final = Sql("""
 update runs set parked_on = :parked_on where id in (
     select id from runs where project_id = :project_id and rate_key = :key and status = 'queued' and parked_on is null
     and due_at <= {now} and attempt = 0
-    and (id = :run_id or concurrency_key is null or not exists (
+    and (id = :run_id or concurrency_key is null or (
         select 1 from runs parked where parked.project_id = :project_id and parked.status = 'queued'
-        and parked.parked_on = 'concurrency:' || runs.concurrency_key))
+        and parked.parked_on = 'concurrency:' || runs.concurrency_key order by priority desc, queued_at limit 1) is null)
     limit :most {for_update} {skip_locked})
 """)
 _EXPECT: Final = Sql("""

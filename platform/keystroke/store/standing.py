@@ -16,7 +16,7 @@ from keystroke.errors import WorkflowNotFound
 from keystroke.store.access import Project, find_project
 from keystroke.store.database import Tx
 from keystroke.store.deployments import get_workflow
-from keystroke.store.limits import RATE, RUNNING
+from keystroke.store.limits import ACTIVE, RATE, RUNNING
 from keystroke.store.sql import Sql
 
 _LONGEST_QUERY: Final = 2.0
@@ -37,7 +37,7 @@ select count(*) from (
     select 1 from runs where project_id = :project_id and status = 'queued' and due_at <= {{now}} and {line}
     and (priority > :priority or priority = :priority and queued_at < :queued_at) limit :most) ahead
 """
-_AHEAD_OF_KEY: Final = Sql(_AHEAD.format(line="concurrency_key = :concurrency_key"))
+_AHEAD_OF_KEY: Final = Sql(_AHEAD.format(line=f"concurrency_key = :concurrency_key and status {ACTIVE}"))
 _AHEAD_OF_RATE: Final = Sql(_AHEAD.format(line="rate_key = :rate_key and attempt = 0"))
 _AHEAD_IN_QUEUE: Final = Sql(_AHEAD.format(line="queue = :queue and parked_on is null"))
 _RESTING: Final = (Status.QUEUED, Status.SLEEPING, Status.WAITING_ON_HOOK)
