@@ -46,7 +46,7 @@ def start_on_failure(tx: Tx, moved: Moved, settings: Settings) -> Moved:
 
 
 def _start(tx: Tx, run_id: str, slug: str, settings: Settings) -> tuple[tuple[str, str], ...]:
-    failed = failed_runs.get_failed(tx, run_id, STEP, _LONGEST_CHAIN)
+    failed = failed_runs.failure_of(tx, run_id, STEP, _LONGEST_CHAIN)
     if failed.chain >= _LONGEST_CHAIN:
         why = f"{failed.chain} runs before it were started for a failure, too, and failed"
         announce(OnFailureNotStarted(run_id=run_id, workflow=slug, why=why))

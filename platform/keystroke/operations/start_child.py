@@ -50,7 +50,7 @@ def start_child(
     nothing was written.
     """
     with database.transaction() as tx:
-        parent = children.get_parent(tx, lease.run_id)
+        parent = children.parent_of(tx, lease.run_id)
         if parent is None:
             raise LeaseLost(run_id=lease.run_id, attempt=lease.attempt)
         project = _project(tx, lease, parent)

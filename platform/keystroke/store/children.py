@@ -64,7 +64,7 @@ class HeldParent:
     child_run_id: str | None
 
 
-def get_parent(tx: Tx, run_id: str) -> Parent | None:
+def parent_of(tx: Tx, run_id: str) -> Parent | None:
     """What a child says of the run that starts it."""
     row = tx.row(_PARENT, {"run_id": run_id})
     return (

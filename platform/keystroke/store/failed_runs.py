@@ -43,7 +43,7 @@ class FailedRun:
     chain: int
 
 
-def get_failed(tx: Tx, run_id: str, step: str, longest: int) -> FailedRun:
+def failure_of(tx: Tx, run_id: str, step: str, longest: int) -> FailedRun:
     """A run that this transaction has let fail; `step` marks runs that were started for a failure, counted up to `longest`."""
     row = tx.row(_GET, {"run_id": run_id})
     assert row is not None, "failed in this transaction"

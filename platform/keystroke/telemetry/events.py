@@ -74,7 +74,7 @@ class RunRecovered(Event):
 
 @dataclass(frozen=True, slots=True)
 class OnFailureNotStarted(Event):
-    """Run {run_id} has failed, and {workflow}, which its on_failure names, could not be started: {why}"""
+    """Run {run_id} has failed, and {workflow}, which its on_failure names, could not be started ({why})."""
 
     level: ClassVar[Level] = "error"
     run_id: str
