@@ -250,3 +250,37 @@ def test_a_fork_waits_for_work_of_other_threads() -> None:
     worker.join()
     forker.join()
     assert order == ["worked", "forked"]
+
+
+def test_an_attempt_is_overdue_until_its_code_has_ended() -> None:
+    slots, attempt = Slots(2), an_attempt()
+    slot = slots[0]
+    assert (slot.overdue, slot.worked.total_seconds()) == (None, 0)
+    slot.publish(attempt)
+    assert (slot.attempt, slot.overdue) == (attempt, None)
+    slot.publish(attempt, 3600)
+    assert (slot.attempt, slot.overdue) == (attempt, None)
+    slot.publish(attempt, 0)
+    assert slot.overdue == attempt
+    assert 0 <= slot.worked.total_seconds() < 60
+    slot.lift_limit()
+    assert (slot.attempt, slot.overdue) == (attempt, None)
+    slot.publish(None)
+    slot.lift_limit()
+    assert (slot.attempt, slot.overdue) == (None, None)
+
+
+@pytest.mark.parametrize("lets_go", [True, False])
+def test_what_let_go_is_not_killed_for_its_time_while_its_end_is_recorded(
+    deaf: tuple[Stage, Attempt, int], lets_go: bool
+) -> None:
+    stage, attempt, pid = deaf
+    stage.slots[0].publish(attempt, 0)
+    stage.interrupter.interrupt(attempt, Interruption.TIMEOUT, 10)
+    if lets_go:
+        stage.slots[0].lift_limit()
+    stage.now = 11
+    stage.interrupter.enforce()
+    if not lets_go:
+        wait_until(lambda: ended(pid))
+    assert ended(pid) is not lets_go

@@ -73,11 +73,11 @@ class Interrupter:
             threading.Event().wait(_LOOK_EVERY)
 
     def enforce(self) -> None:
-        """Forget the attempts that have ended, kill those whose grace is over."""
+        """Forget the attempts that have ended (of those out of time, whose code has), kill those whose grace is over."""
         with self._changed:
             for attempt, pending in list(self._pending.items()):
                 slot = self._slots.find(attempt)
-                if slot is None:
+                if slot is None or (pending.reason is Interruption.TIMEOUT and slot.overdue is None):
                     del self._pending[attempt]
                 elif self._clock() >= pending.deadline:
                     self._kill(slot, attempt)

@@ -96,6 +96,12 @@ class Slot:
         )
         self._attempt.write(_text_of(attempt) + clock)
 
+    def lift_limit(self) -> None:
+        """The attempt's code has ended: however long its record takes, its time is not over by that."""
+        words = self._attempt.read().split(" ")
+        if len(words) > 1:
+            self._attempt.write(" ".join([*words[:3], ""]))
+
     def set_working(self, working: bool) -> None:
         """Whether the child looks for runs or executes one; else it waits to be woken."""
         self._slots.memory[self._flag] = int(working)

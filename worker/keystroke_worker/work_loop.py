@@ -126,6 +126,7 @@ class WorkLoop:
         finally:
             gate.leave_user_code()
             self._interrupts.end()
+            self._slot.lift_limit()
             self._surroundings.restore()
 
     def _break_down(self, lease: Lease, error: BaseException) -> None:
