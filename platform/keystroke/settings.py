@@ -114,7 +114,7 @@ class Settings:
     child_memory: int = _setting(512, _positive, "MiB after which a worker's child is replaced")
     heartbeat: float = _setting(5.0, _seconds, "between heartbeats of a worker")
     dead_after: float = _setting(30.0, _seconds, "without heartbeat until a worker is dead")
-    cancel_grace: float = _setting(10.0, _seconds, "for clean-up after a cancel")
+    cancel_grace: float = _setting(10.0, _seconds, "for clean-up after a cancel or a timeout")
     drain_grace: float = _setting(25.0, _seconds, "for running attempts after SIGTERM")
     recovery_budget: int = _setting(5, _positive, "attempts of a run that may be lost with their worker")
     retention: float = _setting(30 * 86_400.0, _seconds, "that a finished run is kept")
