@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 from werkzeug.test import TestResponse
 
 from keystroke.domain.actor import LINK_HOLDER
@@ -252,6 +253,28 @@ def test_keys_answer_by_id_as_far_as_they_may(api: Api) -> None:
     assert (answered.status_code, answered.json["answered_by"]["type"]) == (200, "api_key")
     assert_problem(api.post(path, json=YES, headers=runner), 409, "hook-answered")
     assert api.get("/hooks", headers=foreign).json["data"] == []
+
+
+def test_answers_are_as_the_document_describes_them(api: Api) -> None:
+    question = waiting(api.stage)
+    document: Any = api.client.get("/openapi.json").json
+    assert not [path for path in document["paths"] if "token" in path], (
+        "links are described in docs/http-api.md"
+    )
+
+    def fits(path: str, method: str, answered: TestResponse) -> None:
+        described = document["paths"][path][method]["responses"][str(answered.status_code)]
+        schema = described["content"][answered.mimetype]["schema"]
+        Draft202012Validator({**schema, "components": document["components"]}).validate(answered.json)
+
+    target = f"/hooks/{question.id}/answer"
+    fits("/api/v1/hooks", "get", api.get("/hooks"))
+    fits("/api/v1/hooks", "get", api.get("/hooks?status=x"))
+    fits("/api/v1/hooks/{hook_id}/answer", "post", api.post("/hooks/hook_none/answer", json={}))
+    fits("/api/v1/hooks/{hook_id}/answer", "post", api.post(target, json={}))
+    fits("/api/v1/hooks/{hook_id}/answer", "post", api.post(target, json=YES))
+    fits("/api/v1/hooks/{hook_id}/answer", "post", api.post(target, json=YES))
+    fits("/api/v1/hooks", "get", api.get("/hooks?status=answered"))
 
 
 def test_no_line_of_the_log_tells_the_token(api: Api, caplog: pytest.LogCaptureFixture) -> None:

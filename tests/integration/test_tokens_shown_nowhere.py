@@ -9,6 +9,7 @@ import pytest
 
 from keystroke.domain.actor import Actor, Trigger
 from keystroke.domain.failure import Failure, Frame
+from keystroke.domain.lease import Lease
 from keystroke.domain.outcome import Failed
 from keystroke.domain.states import Reason
 from keystroke.domain.step import Step, StepKind, StepStatus, StepTry
@@ -21,22 +22,14 @@ from keystroke.operations.start_run import StartRequest, start_run
 from support.api import Api
 from support.hooks import now
 from support.pages import HTML
+from support.starts import Stage
 
 TOKEN = "hkt_" + "abcdefghijklmnopqrstuvwxyz234567"
 LINK = f"https://example.com/hooks/{TOKEN}?confirm=1"
 
 
-@pytest.fixture
-def run_id(api: Api) -> str:
-    """A run that has the token in each of its records, written past all capture."""
-    stage = api.stage
-    request = StartRequest(
-        "greet", {"name": LINK, TOKEN: [{"deep": LINK}]}, Trigger("api", LINK, LINK, LINK, {"body": LINK}),
-        Actor("api_key", "key_1", LINK), tags={TOKEN: LINK}, idempotency_key=LINK,
-    )  # fmt: skip
-    started = start_run(stage.database, stage.project, request, stage.settings, stage.box)
-    lease = stage.claim()
-    assert lease
+def say_everywhere(stage: Stage, lease: Lease) -> None:
+    """Record the token in steps, usage, spans, log lines and progress."""
     at = now(stage)
     error = {"type": LINK, "message": LINK, "step": LINK, "stack": [], "args": [LINK]}
     step = Step(
@@ -68,6 +61,20 @@ def run_id(api: Api) -> str:
         stage.database, lease, [span], [LogLine(at, "INFO", LINK, LINK, None, "send#0")], stage.settings
     )
     record_progress(stage.database, lease, 0.5, LINK)
+
+
+@pytest.fixture
+def run_id(api: Api) -> str:
+    """A run that has the token in each of its records, written past all capture."""
+    stage = api.stage
+    request = StartRequest(
+        "greet", {"name": LINK, TOKEN: [{"deep": LINK}]}, Trigger("api", LINK, LINK, LINK, {"body": LINK}),
+        Actor("api_key", "key_1", LINK), tags={TOKEN: LINK}, idempotency_key=LINK,
+    )  # fmt: skip
+    started = start_run(stage.database, stage.project, request, stage.settings, stage.box)
+    lease = stage.claim()
+    assert lease
+    say_everywhere(stage, lease)
     failure = Failure(LINK, LINK, None, (Frame("flows.py", 1, "f", f"send('{LINK}')"),), "send#0")
     stage.finish(lease, Failed(failure, Reason.USER_ERROR))
     return started.run_id
