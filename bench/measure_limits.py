@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import statistics
-import time
 
 import pytest
 
@@ -41,7 +40,14 @@ def measure_claims_beside_a_full_key(database: Database, settings: Settings, wai
         full.claim()
         looks += 1
     print(f"  all parked after {looks} more; a claim that finds nothing: {timed(full.claim):.1f} ms")
+    if database.backend == "postgresql":
+        compare(full, alone, waiting, "before the server has vacuumed")
     analyze(database)
+    compare(full, alone, waiting, "after")
+
+
+def compare(full: Stage, alone: Stage, waiting: str, when: str) -> None:
+    """Time claims beside the full key and alone, in turns."""
     times: dict[str, list[float]] = {"full": [], "alone": []}
     for _ in range(_TURNS):
         if waiting == "fresh":
@@ -51,9 +57,12 @@ def measure_claims_beside_a_full_key(database: Database, settings: Settings, wai
             times[name] += [timed(lambda stage=stage: claimed(stage)) for _ in range(_CLAIMS)]
     medians = {name: statistics.median(each) for name, each in times.items()}
     high = {name: statistics.quantiles(each, n=20)[-1] for name, each in times.items()}
-    print(f"  claims of others, median ms: {medians['full']:.2f} beside them, {medians['alone']:.2f} alone")
-    print(f"  95th percentile ms: {high['full']:.2f} beside them, {high['alone']:.2f} alone")
-    print(f"  ratio of the medians: {medians['full'] / medians['alone']:.2f}")
+    print(
+        f"  {when}: claims of others, median (95th percentile) ms: {medians['full']:.2f} ({high['full']:.2f}) beside"
+    )
+    print(
+        f"    them, {medians['alone']:.2f} ({high['alone']:.2f}) alone; ratio {medians['full'] / medians['alone']:.2f}"
+    )
 
 
 def claimed(stage: Stage) -> None:

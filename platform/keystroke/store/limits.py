@@ -27,7 +27,7 @@ from keystroke.store.sql import Sql
 CONCURRENCY: Final = "concurrency:"
 RATE: Final = "rate:"
 #: A statement parks or unparks at most so many, so that none takes long.
-MOST_PARKED: Final = 5_000
+MOST_PARKED: Final = 2_000
 #: So many of the best parked runs are looked at for one that has room under its own limit.
 _PEEKED: Final = 20
 
