@@ -251,3 +251,18 @@ def test_new_waits_end_a_rehearsal(make_rig: MakeRig, tmp_path: Path) -> None:
         changed = ORDER.replace("receipt = charge", f"{new}\n        receipt = charge")
         verdict = rehearse(today(tmp_path / new[4:8], changed), recorded, None)
         assert verdict == Matches(None, ("charge#0", "ship#0"))
+
+
+def test_copies_of_another_run_are_taken_by_their_identity(make_rig: MakeRig) -> None:
+    rig = make_rig(ORDER)
+    recorded = suspended(rig)
+    copies = tuple(replace(step, copied_from="run_1", digest="of other arguments") for step in recorded.steps)
+    not_begun = replace(recorded, attempt=0, status=Status.QUEUED, steps=copies)
+    assert rehearse(rig.project, not_begun, None) == Matches(None)
+
+
+def test_a_rehearsal_can_be_broken_off(make_rig: MakeRig, tmp_path: Path) -> None:
+    recorded = suspended(make_rig(ORDER))
+    changed = ORDER.replace('print("said between the steps")', "raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):
+        rehearse(today(tmp_path, changed), recorded, None)

@@ -240,7 +240,7 @@ def _lease(recorded: RecordedRun) -> Lease:
     return Lease(
         run_id=recorded.id, attempt=recorded.attempt + 1, project_id="", worker_id="", workflow=recorded.workflow,
         queue="", input=recorded.input, admitted=recorded.admitted, seed=recorded.seed, trace_id="0" * 32,
-        parent_span_id=None, trigger=Trigger("api", "Rehearsal"), actor=SYSTEM, tags=dict(recorded.tags), failures=0,
+        parent_span_id=None, trigger=Trigger("replay", "Rehearsal"), actor=SYSTEM, tags=dict(recorded.tags), failures=0,
         max_attempts=1, retry=None, parent_run_id=None, root_run_id=recorded.id, started_at=datetime.now(UTC),
         active=timedelta(), cancel_requested=False, more=False,
     )  # fmt: skip
