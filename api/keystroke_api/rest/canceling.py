@@ -22,7 +22,10 @@ from keystroke_api.services import services
     answers={202: Answer("Canceled, or (still `running`) on its way to be.", Started)},
 )  # fmt: skip
 def cancel_run(caller: Principal, run_id: str, body: CancelBody) -> Response:
-    """Cancel a run: at once unless it is running. Asking again meanwhile is harmless; a run that has ended is a 409."""
+    """Cancel a run: at once unless it is running. Asking again meanwhile is harmless; a run that has ended is a 409.
+
+    Its children are canceled with it, except those that were started detached.
+    """
     own = services()
     with own.database.read() as tx:
         found = whole_run_id(caller.scope, tx, run_id)
