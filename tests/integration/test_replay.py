@@ -283,7 +283,8 @@ def test_a_secret_whose_key_is_gone_has_to_be_entered_anew(stage: Stage) -> None
     stage.box = Box(("another secret",))
     with pytest.raises(InvalidInput, match="KEYSTROKE_SECRET_KEY does not hold"):
         replay(stage, source, input={"name": "Bob", "card": "[redacted]"})
-    assert stage.run(replay(stage, source, input={"name": "Bob", "card": "9999"}).run_id)
+    anew = replay(stage, source, input={"name": "Bob", "card": "9999"})
+    assert stage.run(anew.run_id).input["name"] == "Bob"
 
 
 def test_what_does_not_exist_or_is_no_longer_published_is_refused(stage: Stage) -> None:
@@ -341,3 +342,22 @@ def test_a_repeated_replay_is_the_same_whatever_the_source_has_done_meanwhile(st
     first = replay(stage, lease.run_id, idempotency_key="once")
     record_tags(stage.database, lease, {"customer": "acme"})
     assert replay(stage, lease.run_id, idempotency_key="once").run_id == first.run_id
+
+
+def test_a_wait_began_when_it_was_noted_and_an_action_when_it_was_executed(stage: Stage) -> None:
+    lease = stage.start_and_claim()
+    recorder = Recorder(stage, lease)
+    wait = recorder.step("sleep#0", "running", "sleep")
+    lost = recorder.step("action#0", "running")
+    stage.finish(lease, HandedBack())
+    again = stage.claim()
+    assert again
+    for each, started_at in ((wait, wait.started_at), (lost, lost.started_at - timedelta(minutes=5))):
+        ended = replace(each, status=StepStatus.SUCCESS, started_at=started_at, finished_at=lost.started_at)
+        record_step(stage.database, again, ended, stage.settings)
+    with stage.database.read() as tx:
+        rows = tx.rows(
+            Sql("select identity, began_in from steps where run_id = :run_id"), {"run_id": lease.run_id}
+        )
+    assert {row.identity: row.began_in for row in rows} == {"sleep#0": 1, "action#0": 2}
+    assert list(steps(stage, lease.run_id)) == ["sleep#0", "action#0"]
