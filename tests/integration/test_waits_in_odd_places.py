@@ -93,6 +93,19 @@ ODD = """
         task.cancel()
         return slept
 
+    @action(retries=1, backoff=Backoff(first="1h", factor=1, longest="1h"))
+    def flaky() -> str:
+        CALLS.append("flaky")
+        if len(CALLS) == 1:
+            raise ConnectionError
+        return "slept 0"
+
+    @workflow("sync-action")
+    async def sync_action(ctx: AsyncContext) -> str:
+        async def one() -> str:
+            return flaky()
+        return ", ".join(map(str, await asyncio.gather(one(), nap(ctx, 1), return_exceptions=True)))
+
     @workflow("awaited-clean-up")
     async def awaited_clean_up(ctx: AsyncContext) -> str:
         try:
@@ -106,7 +119,7 @@ EXPECTED = {
     "wait-for": ("slept 0", 2), "shield": ("slept 0", 2), "timeout": ("slept 0", 2), "as-completed": (THREE, 4),
     "wait": (THREE, 4), "group-in-gather": (f"{THREE}, slept 3", 5), "semaphore": (THREE, 4),
     "queue": ("slept 0, slept 1", 3), "async-generator": ("slept 0, slept 1", 3), "forgotten": ("slept 0", 2),
-    "own-timer": ("slept 0", 2), "awaited-clean-up": ("slept 0", 2),
+    "own-timer": ("slept 0", 2), "sync-action": ("slept 0, slept 1", 3), "awaited-clean-up": ("slept 0", 2),
 }  # fmt: skip
 
 

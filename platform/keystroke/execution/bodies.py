@@ -127,7 +127,8 @@ class Bodies:
             case Settle():
                 pass
             case Wait(pause=pause) if self._boundary.is_home():
-                # No other thread goes on while this one does, except inside of an action.
+                # No other thread goes on while this one does; nor can tasks, beside a sync action that wants a long pause.
+                self._unwind.suspend([pause])
                 self._unwind.leave(pause)
             case Wait(pause=pause):
                 self.threads.wait(pause, self._seconds(pause))

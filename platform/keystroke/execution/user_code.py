@@ -48,8 +48,13 @@ async def _root(body: Coroutine[Any, Any, Any], gate: Gate, unwind: Unwind) -> A
     def cancel_root() -> None:
         loop.call_soon_threadsafe(root.cancel)
 
+    def leave_root() -> None:
+        # Into the root's own code it is raised.
+        if asyncio.current_task() is not root:
+            root.cancel()
+
     gate.watch(cancel_root)
-    unwind.watch(cancel_root)
+    unwind.watch(leave_root)
     try:
         return await _told_why(body, gate, unwind)
     finally:
