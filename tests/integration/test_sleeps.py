@@ -255,3 +255,31 @@ def test_what_slept_is_replayed_without_a_write(make_rig: MakeRig, monkeypatch: 
     monkeypatch.setattr(ledger, "end_sleep", note)
     assert rig.attempt() == Completed(300)
     assert ended == ["sleep#300"]
+
+
+def test_nothing_is_behind_when_a_relaxed_run_comes_to_rest(make_rig: MakeRig) -> None:
+    rig = make_rig(
+        """
+        @action
+        def note(text: str) -> str:
+            CALLS.append(text)
+            return text
+
+        @workflow("relaxed", durability="relaxed")
+        def relaxed(ctx: Context) -> list:
+            first = [note(f"{number}") for number in range(3)]
+            ctx.sleep("1h")
+            second = note("after")
+            hook = ctx.hook("approval")
+            return [first, second, note("asked"), hook.wait()]
+        """
+    )
+    run_id = rig.start("relaxed")
+    assert isinstance(rig.attempt(), Suspended)
+    assert set(rig.steps(run_id)) == {"note#0", "note#1", "note#2", "sleep#0"}
+    rig.advance(3601)
+    assert isinstance(rig.attempt(), Suspended)
+    assert {step.status for identity, step in rig.steps(run_id).items() if identity != "hook:approval#0"} == {
+        StepStatus.SUCCESS
+    }
+    assert rig.calls == ["0", "1", "2", "after", "asked"]
