@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pydantic import BaseModel, EmailStr
+from pydantic import BaseModel, EmailStr, SecretStr
 
 from keystroke import AsyncContext, Backoff, Concurrency, Context, RateLimit, workflow
 from keystroke.authoring.workflow_manifest import workflow_manifest
@@ -239,4 +239,21 @@ def test_signatures_that_cannot_be_started_are_named() -> None:
     ]
     assert mixed.problems() == [
         "workflow mixed: parameter ctx is AsyncContext; in a `def` workflow it is Context"
+    ]
+
+
+def test_a_secret_cannot_be_part_of_a_key() -> None:
+    class Login(BaseModel):
+        user: str
+        password: SecretStr
+
+    @workflow(
+        "log-in",
+        concurrency=Concurrency(1, key="{input.user}"),
+        rate_limit=RateLimit(1, key="{input.password}"),
+    )
+    def log_in(login: Login) -> None: ...
+
+    assert log_in.problems() == [
+        "workflow log-in: the key of its rate_limit names input.password, which is a secret"
     ]

@@ -25,6 +25,7 @@ from keystroke.authoring.signature import (
 )
 from keystroke.authoring.workflow_input import input_codec
 from keystroke.domain.durations import Duration
+from keystroke.domain.keys import names_secret, paths_of
 from keystroke.domain.limits import Concurrency, RateLimit
 from keystroke.domain.retry import Backoff
 
@@ -166,6 +167,7 @@ class Workflow(Generic[P, R]):
         taker = f"parameter {self.parameter.name}" if self.parameter else "its input"
         wanted = {taker: self.input_schema, "its result": self.output_schema}
         found = self._parameter_problems(parameters) + type_problems(wanted)
+        found += [] if found else self._key_problems()
         return [f"workflow {self.slug}: {problem}" for problem in found]
 
     def _parameter_problems(self, parameters: FunctionSignature) -> list[str]:
@@ -177,6 +179,17 @@ class Workflow(Generic[P, R]):
                 f"it has {len(names)} parameters ({', '.join(names)}): make them fields of one model, its input"
             )
         return found + self._context_problems(parameters.context)
+
+    def _key_problems(self) -> list[str]:
+        """Keys stand in the tables, in lists and on pages: what is a secret cannot be one."""
+        schema = self.input_schema()
+        limits = {"concurrency": self.options.concurrency, "rate_limit": self.options.rate_limit}
+        return [
+            f"the key of its {name} names {'.'.join(path)}, which is a secret"
+            for name, limit in limits.items()
+            for path in paths_of(limit.key if limit else None)
+            if path[0] == "input" and names_secret(schema, path[1:])
+        ]
 
     def _context_problems(self, context: Parameter | None) -> list[str]:
         wrong = Context if self.is_async else AsyncContext

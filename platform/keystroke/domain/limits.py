@@ -42,7 +42,10 @@ class Concurrency:
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """At most `limit` runs of the workflow with the same key begin in any `per`; the others wait for their turn."""
+    """`limit` runs of the workflow with the same key begin in each `per`; the others wait for their turn.
+
+    After a quiet time as many as `limit` begin at once, then one each `per / limit`.
+    """
 
     limit: int
     per: Duration = "1m"
