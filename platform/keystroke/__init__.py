@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from keystroke.authoring.action import action
+    from keystroke.authoring.children import AsyncChildRun, ChildRun
     from keystroke.authoring.context import AsyncContext, Context
     from keystroke.authoring.exceptions import ActionFailed, ChildFailed, Fatal, HookTimeout, RunCanceled
     from keystroke.authoring.hooks import AsyncHook, Hook
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
-    "ActionFailed", "AsyncContext", "AsyncHook", "Backoff", "ChildFailed", "Concurrency", "Context", "Fatal",
-    "Hook", "HookTimeout", "RateLimit", "RunCanceled", "__version__", "action", "workflow",
+    "ActionFailed", "AsyncChildRun", "AsyncContext", "AsyncHook", "Backoff", "ChildFailed", "ChildRun", "Concurrency",
+    "Context", "Fatal", "Hook", "HookTimeout", "RateLimit", "RunCanceled", "__version__", "action", "workflow",
 ]  # fmt: skip
 
 #: Which module has each word. They are imported when they are first used, so that `keystroke --help` need not wait.
@@ -29,6 +30,8 @@ _WORDS = {
     "AsyncContext": "keystroke.authoring.context",
     "Hook": "keystroke.authoring.hooks",
     "AsyncHook": "keystroke.authoring.hooks",
+    "ChildRun": "keystroke.authoring.children",
+    "AsyncChildRun": "keystroke.authoring.children",
     "Backoff": "keystroke.domain.retry",
     "Fatal": "keystroke.authoring.exceptions",
     "RunCanceled": "keystroke.authoring.exceptions",

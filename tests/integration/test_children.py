@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from keystroke.domain.failure import Failure
 from keystroke.domain.lease import Lease
+from keystroke.domain.lineage import Lineage
 from keystroke.domain.outcome import Completed, Failed
 from keystroke.domain.payload import digest, encode_payload
 from keystroke.domain.states import Reason, Status
@@ -80,6 +82,13 @@ def test_starting_again_after_a_lost_answer_gives_the_same_child(stage: Stage) -
     assert (again.run_id, again.woken) == (first.run_id, ())
     with stage.database.read() as tx:
         assert list_children(stage.scope, tx, parent.run_id).total == 1
+
+
+def test_the_database_itself_knows_one_child_of_a_step(stage: Stage) -> None:
+    lineage = Lineage(stage.start().run_id, "run:greet#0")
+    stage.start(lineage=lineage)
+    with pytest.raises(IntegrityError):
+        stage.start(lineage=lineage)
 
 
 def test_a_run_that_was_taken_over_starts_no_child(stage: Stage, second: ThreadPoolExecutor) -> None:
