@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -106,6 +107,13 @@ ASKING = """
         hook = ctx.hook("approval")
         return send(hook.url)
 
+    @workflow("sent")
+    def sent(ctx: Context) -> list[str]:
+        hook = ctx.hook("approval")
+        links = [send(hook.url)]
+        hook.wait()
+        return [*links, hook.url]
+
     @workflow("in-branches")
     async def in_branches(ctx: AsyncContext) -> list:
         async def one(number: int) -> str:
@@ -153,7 +161,8 @@ def test_a_run_waits_for_the_answer(make_rig: MakeRig, workflow: str) -> None:
     assert hook.awaited is True
     step = rig.steps(run_id)["hook:approval#0"]
     assert (step.kind, step.name, step.status) == (StepKind.HOOK, "approval", StepStatus.RUNNING)
-    assert step.input == {"hook": hook.id, "key_id": rig.stage.box.key_id}
+    base = "http://127.0.0.1:3002"
+    assert step.input == {"hook": hook.id, "key_id": rig.stage.box.key_id, "base": base}
     rig.advance(86_400)
     assert rig.stage.claim() is None
     answer(rig, run_id, {"approved": True})
@@ -283,6 +292,17 @@ def test_the_token_outlives_a_change_of_the_secret(make_rig: MakeRig) -> None:
     assert first == second == before.hook_token(run_id, "hook:approval#0")
     answer_by_token(rig.database, first, {"approved": True}, None, rig.settings, rig.stage.box)
     assert rig.attempt() == Completed("Decision True none")
+
+
+def test_the_link_outlives_a_change_of_the_public_address(make_rig: MakeRig) -> None:
+    rig = make_rig(ASKING)
+    rig.settings = replace(rig.settings, public_url="https://old.example/")
+    run_id = rig.start("sent")
+    assert isinstance(rig.attempt(), Suspended)
+    rig.settings = replace(rig.settings, public_url="https://new.example")
+    answer(rig, run_id, "yes")
+    link = f"https://old.example/hooks/{token_of(rig, run_id, 'hook:approval#0')}"
+    assert rig.attempt() == Completed([link, link])
 
 
 def test_a_secret_that_is_gone_is_named(make_rig: MakeRig) -> None:

@@ -65,8 +65,8 @@ class Hooks:
         )
 
     def url(self, asked: _Asked) -> str:
-        """The hook's link."""
-        return f"{self._base}/hooks/{asked.token}"
+        """The hook's link, at the address that was public when it was made."""
+        return f"{asked.step.input['base']}/hooks/{asked.token}"
 
     def wait(self, asked: _Asked) -> Any:
         """See Hook."""
@@ -98,7 +98,7 @@ class Hooks:
             return _Asked(name, codec, step, box.hook_token(self._run_id, step.identity, key_id))
         yield from ()
         token = box.hook_token(self._run_id, asked.identity)
-        request = HookRequest(name, token, box.key_id, codec.schema(), bound, bool(one_click))
+        request = HookRequest(name, token, box.key_id, codec.schema(), bound, bool(one_click), self._base)
         begun = Step(
             asked.identity, asked.key, name, StepKind.HOOK, StepStatus.RUNNING, 1, asked.digest, self._doors.clock(),
             now=branch.now,

@@ -22,7 +22,11 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class HookRequest:
-    """A hook to be made. `token` is what its link ends in, `key_id` the key that the token derives from."""
+    """A hook to be made. `token` is what its link ends in, `key_id` the key that the token derives from.
+
+    `base` is what the link begins with: it is recorded, since a link that a replay makes otherwise would be another argument
+    of the step that sends it.
+    """
 
     name: str
     token: str
@@ -30,6 +34,7 @@ class HookRequest:
     schema: dict[str, Any]
     timeout: timedelta | None
     one_click: bool
+    base: str = ""
 
 
 def create_hook(
@@ -37,7 +42,7 @@ def create_hook(
 ) -> Step:
     """Insert the hook and record its step as begun; gives the step on record. Doing it again changes nothing.
 
-    `step.input` becomes `{hook, key_id}`: with these a replay finds the hook and derives its token again. Raises LeaseLost,
+    `step.input` becomes `{hook, key_id, base}`: with these a replay finds the hook and makes its link again. Raises LeaseLost,
     PayloadTooLarge (a schema beyond all measure); then nothing was written.
     """
     encode_payload(request.schema, what=f"schema of hook {request.name}", limit=settings.payload_limit)
@@ -54,7 +59,8 @@ def create_hook(
         if runs.lock(tx, lease.run_id, lease.attempt) is None:
             raise LeaseLost(run_id=lease.run_id, attempt=lease.attempt)
         hook = hooks.insert(tx, new)
-        begun = replace(step, input={"hook": hook.id, "key_id": hook.key_id}, due_at=hook.expires_at)
+        named = {"hook": hook.id, "key_id": hook.key_id, "base": request.base}
+        begun = replace(step, input=named, due_at=hook.expires_at)
         steps.begin(
             tx, lease.run_id, lease.attempt, begun, encode_payload(begun.input, what="input of a hook")
         )
