@@ -22,11 +22,11 @@ Json = dict[str, Any]
 
 def run_json(run: Run, hidden: frozenset[str]) -> Json:
     """The record of a run; values under the keys in `hidden` (lower case), and sealed ones, are redacted."""
-    return redact_tokens({
+    record = redact_tokens({
         "id": run.id, "kind": run.kind, "workflow": run.workflow, "workflow_name": run.workflow_name,
         "project": run.project, "organization": run.organization, "status": run.status,
         "status_reason": run.status_reason, "trigger": trigger_json(run.trigger, hidden), "actor": actor_json(run.actor),
-        "input": redact(run.input, hidden), "output": redact(run.output, hidden), "error": run.error,
+        "input": None, "output": None, "error": run.error,
         "created_at": rfc3339(run.created_at), "queued_at": rfc3339(run.queued_at),
         "started_at": rfc3339(run.started_at), "finished_at": rfc3339(run.finished_at),
         "duration_ms": milliseconds(run.started_at, run.finished_at),
@@ -38,6 +38,10 @@ def run_json(run: Run, hidden: frozenset[str]) -> Json:
         "idempotency_key": run.idempotency_key, "priority": run.priority, "queue": run.queue,
         "expires_at": rfc3339(run.expires_at), "trace_id": run.trace_id,
     })  # fmt: skip
+    return record | {
+        "input": redact(run.input, hidden),
+        "output": redact(run.output, hidden),
+    }  # each walked once
 
 
 def summary_json(run: Run, hidden: frozenset[str]) -> Json:
@@ -73,13 +77,14 @@ def usage_json(run: Run) -> Json:
 
 def step_json(step: Step, hidden: frozenset[str]) -> Json:
     """The record of a step, with its failed tries."""
-    return redact_tokens({
+    record = redact_tokens({
         "key": step.key, "identity": step.identity, "name": step.name, "kind": step.kind, "status": step.status,
-        "attempt": step.attempt, "input": redact(step.input, hidden), "output": redact(step.output, hidden),
+        "attempt": step.attempt, "input": None, "output": None,
         "error": step.error, "started_at": rfc3339(step.started_at), "finished_at": rfc3339(step.finished_at),
         "duration_ms": milliseconds(step.started_at, step.finished_at), "child_run_id": step.child_run_id,
         "due_at": rfc3339(step.due_at), "copied_from": step.copied_from, "tries": [each.as_json() for each in step.tries],
     })  # fmt: skip
+    return record | {"input": redact(step.input, hidden), "output": redact(step.output, hidden)}
 
 
 def span_json(span: Span, trace_id: str) -> Json:
