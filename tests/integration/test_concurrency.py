@@ -13,6 +13,7 @@ from keystroke.domain.outcome import Completed, HandedBack, Outcome, Suspended
 from keystroke.domain.states import Reason, Status
 from keystroke.operations.cancel_run import cancel_run
 from keystroke.operations.finish_attempt import finish_attempt
+from keystroke.operations.pause_queue import pause_queue, resume_queue
 from keystroke.operations.recover_runs import recover_attempt
 from keystroke.operations.unpark_runs import Place, unpark_forgotten
 from keystroke.settings import Settings
@@ -199,3 +200,26 @@ def test_a_newer_run_begins_once_the_running_one_has_let_go(place: Stage) -> Non
     following = place.claim()
     assert following is not None
     assert following.run_id == third.run_id
+
+
+def test_a_run_of_a_paused_queue_keeps_its_turn_but_keeps_nobody_else_from_the_place(place: Stage) -> None:
+    """The workflow has moved to another queue since; both wait for the same place."""
+    lease = place.start_and_claim("one", value={"name": "ada"})
+    paused = names(place, "one", "ada")[0]
+    place.project = publish(place.database, limited("one", 1, queue="other"), digest="moved")
+    other = names(place, "one", "ada")[0]
+    serves = replace(place.another_worker(), deployment_id=place.project.current_deployment_id or "")
+    place.claimant = replace(serves, queues=("default", "other"))
+    assert place.claim() is None
+    pause_queue(place.database, place.scope, LOCAL_OWNER, place.project, "default")
+    place.finish(lease)
+    assert (parked_on(place, paused), place.claim()) == (None, None)
+    assert unpark_forgotten(place.database, Place())[0] == {(place.project.id, "other")}
+    following = place.claim()
+    assert following is not None
+    assert following.run_id == other
+    place.finish(following)
+    resume_queue(place.database, place.scope, LOCAL_OWNER, place.project, "default")
+    resumed = place.claim()
+    assert resumed is not None
+    assert resumed.run_id == paused

@@ -64,7 +64,7 @@ def _unpark(database: Database, project_id: str, name: str, room: int) -> list[U
         if not limits.try_lock(tx, project_id, name):
             return []
         room = limits.count_room(tx, project_id, key)
-        found = (limits.unpark(tx, project_id, key) for _ in range(room))
+        found = (limits.unpark(tx, project_id, key, startable=True) for _ in range(room))
         return [each for each in found if each is not None]
 
 

@@ -49,18 +49,27 @@ update runs set parked_on = :parked_on where id in (
 """)
 _BEST: Final = f"""
     select id, concurrency_limit, rate_key, attempt, priority, queued_at from runs
-    where project_id = :project_id and parked_on = {{name}} and status = 'queued' and {_NOT_PAUSED}
+    where project_id = :project_id and parked_on = {{name}} and status = 'queued' and {{which}}
     order by priority desc, queued_at limit {_PEEKED}
 """
-_UNPARK: Final = Sql(f"""
-update runs set parked_on = null where id = (
-    select id from runs where status = 'queued' and parked_on = :parked_on and id in (
-        select id from ({_BEST.format(name=":parked_on")}) best
-        where concurrency_limit > {RUNNING.format(project=":project_id", key=":key")}
-        and (cast(:unless_rate as text) is null or attempt > 0 or rate_key is null or rate_key <> :unless_rate))
-    order by priority desc, queued_at limit 1 {{for_update}} {{skip_locked}})
-returning id, project_id, queue
-""")
+
+
+def _unpark(which: str) -> Sql:
+    best = _BEST.format(name=":parked_on", which=which)
+    return Sql(f"""
+    update runs set parked_on = null where id = (
+        select id from runs where status = 'queued' and parked_on = :parked_on and id in (
+            select id from ({best}) best
+            where concurrency_limit > {RUNNING.format(project=":project_id", key=":key")}
+            and (cast(:unless_rate as text) is null or attempt > 0 or rate_key is null or rate_key <> :unless_rate))
+        order by priority desc, queued_at limit 1 {{for_update}} {{skip_locked}})
+    returning id, project_id, queue
+    """)
+
+
+# A run of a paused queue keeps its turn, to be claimed as soon as the queue is resumed; a round looks for others meanwhile.
+_UNPARK: Final = _unpark("1 = 1")
+_UNPARK_STARTABLE: Final = _unpark(_NOT_PAUSED)
 _ON_THE_WAY: Final = f"""(select count(*) from runs where project_id = :project_id and concurrency_key = {{key}}
     and status = 'queued' and status {ACTIVE} and parked_on is null and due_at <= {{{{now}}}} and {_NOT_PAUSED})"""
 
@@ -68,7 +77,7 @@ _ON_THE_WAY: Final = f"""(select count(*) from runs where project_id = :project_
 def _room(name: str, key: str) -> str:
     """How many runs parked on a key could go beside those that run or are on their way, as an expression."""
     running = RUNNING.format(project=":project_id", key=key)
-    best = f"(select coalesce(max(concurrency_limit), 0) from ({_BEST.format(name=name)}) best)"
+    best = f"(select coalesce(max(concurrency_limit), 0) from ({_BEST.format(name=name, which=_NOT_PAUSED)}) best)"
     return f"{best} - {running} - {_ON_THE_WAY.format(key=key)}"
 
 
@@ -119,10 +128,13 @@ def park(tx: Tx, project_id: str, key: str) -> int:
     )
 
 
-def unpark(tx: Tx, project_id: str, key: str, unless_rate: str | None = None) -> Unparked | None:
+def unpark(
+    tx: Tx, project_id: str, key: str, unless_rate: str | None = None, *, startable: bool = False
+) -> Unparked | None:
     """Unpark the best run parked on a key that has room for it, under its lock; None where there is none.
 
-    `unless_rate` names a rate limit that is used up: runs that it would stop are left where they are.
+    `unless_rate` names a rate limit that is used up: runs that it would stop are left where they are; with `startable` those of
+    paused queues are, too.
     """
     names = {
         "project_id": project_id,
@@ -130,7 +142,7 @@ def unpark(tx: Tx, project_id: str, key: str, unless_rate: str | None = None) ->
         "parked_on": CONCURRENCY + key,
         "unless_rate": unless_rate,
     }
-    row = tx.row(_UNPARK, names)
+    row = tx.row(_UNPARK_STARTABLE if startable else _UNPARK, names)
     return None if row is None else Unparked(row.id, row.project_id, row.queue)
 
 
