@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from keystroke.domain.actor import LOCAL_OWNER, Trigger
 from keystroke.domain.failure import Failure
 from keystroke.domain.lease import Lease
 from keystroke.domain.lineage import Lineage
@@ -30,7 +31,8 @@ from keystroke.operations.recover_runs import recover_attempt
 from keystroke.operations.retention import delete_expired
 from keystroke.operations.settle_children import read_ends, settle_children
 from keystroke.operations.start_child import ChildRequest, ChildStarted, start_child
-from keystroke.store import runs
+from keystroke.operations.start_run import StartRequest, start_in
+from keystroke.store import runs, steps
 from keystroke.store.lineage import list_children
 from keystroke.store.sql import Sql
 from support.blocking import blocked
@@ -80,6 +82,29 @@ def test_starting_again_after_a_lost_answer_gives_the_same_child(stage: Stage) -
     parent = stage.start_and_claim()
     first, again = _start(stage, parent), _start(stage, parent)
     assert (again.run_id, again.woken) == (first.run_id, ())
+    with stage.database.read() as tx:
+        assert list_children(stage.scope, tx, parent.run_id).total == 1
+
+
+def test_a_start_whose_first_try_is_still_being_committed_gives_the_same_child(
+    stage: Stage, second: ThreadPoolExecutor
+) -> None:
+    """The connection broke, while the server was still at it: what the second try waits for is the first one's end."""
+    parent = stage.start_and_claim()
+    lineage = Lineage(parent.run_id, "run:greet#0", parent.run_id)
+    with stage.database.transaction() as tx:
+        assert runs.lock(tx, parent.run_id, parent.attempt) is not None
+        first = start_in(
+            tx,
+            stage.project,
+            StartRequest("greet", {"name": "Ada"}, Trigger("api", "API"), LOCAL_OWNER, lineage=lineage),
+            stage.settings,
+            stage.box,
+        )
+        texts: dict[str, str | None] = {}
+        steps.record(tx, parent.run_id, parent.attempt, replace(_step(), child_run_id=first.run_id), texts)
+        again = blocked(stage.database, second, lambda: _start(stage, parent))
+    assert again.result().run_id == first.run_id
     with stage.database.read() as tx:
         assert list_children(stage.scope, tx, parent.run_id).total == 1
 

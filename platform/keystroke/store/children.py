@@ -15,8 +15,10 @@ from keystroke.store.sql import Sql
 _PARENT: Final = Sql(
     "select organization_id, workflow, workflow_name, root_run_id from runs where id = :run_id"
 )
+# A statement that waited for the row has the row as it is by now, and all the rest as it was when the statement began.
 _HOLD_PARENT: Final = Sql("""
-select (select id from runs child where child.parent_run_id = runs.id and child.parent_step = :step) as child_run_id
+select (select id from runs child where child.parent_run_id = runs.id and child.parent_step = :step) as child_run_id,
+    events, (select events from runs seen where seen.id = runs.id) as events_seen
 from runs where id = :run_id and attempt = :attempt and status = 'running' {for_update}
 """)
 _ANCESTORS: Final = Sql("""
@@ -74,7 +76,11 @@ def parent_of(tx: Tx, run_id: str) -> Parent | None:
 
 def hold_parent(tx: Tx, run_id: str, attempt: int, step: str) -> HeldParent | None:
     """Lock the row of a run that starts a child; None when the attempt no longer has it."""
-    row = tx.row(_HOLD_PARENT, {"run_id": run_id, "attempt": attempt, "step": step})
+    names = {"run_id": run_id, "attempt": attempt, "step": step}
+    row = tx.row(_HOLD_PARENT, names)
+    if row is not None and row.events != row.events_seen:
+        # Whatever it waited for may have been the start of this very child.
+        row = tx.row(_HOLD_PARENT, names)
     return None if row is None else HeldParent(row.child_run_id)
 
 
