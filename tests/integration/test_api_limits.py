@@ -54,7 +54,7 @@ def test_in_a_batch_each_item_sees_those_before_it(api: Api, told: list[Any]) ->
     skipped: Any = api.post(_RUNS.format("skipped") + ":batch", json=items).json
     assert [each["status"] for each in skipped["data"]] == ["queued", "queued", "canceled", 422]
     replaced: Any = api.post(_RUNS.format("replaced") + ":batch", json=items).json
-    assert [each["status"] for each in replaced["data"]] == ["queued", "queued", "queued", 422]
+    assert [each["status"] for each in replaced["data"]] == ["canceled", "queued", "queued", 422]
     first: Any = api.get(f"/runs/{replaced['data'][0]['run_id']}").json
     assert first["status_reason"] == "concurrency_replaced"
     assert set(told) == {(api.stage.project.id, "default")}

@@ -134,7 +134,19 @@ def start_runs(
         ]
         crash_point("runs-inserted")
     crash_point("runs-started")
-    return started
+    return _as_of_the_end(started)
+
+
+def _as_of_the_end(started: list[StartedRun | KeystrokeError]) -> list[StartedRun | KeystrokeError]:
+    """A later start of the same transaction may have replaced an earlier one."""
+    runs_started = [each for each in started if isinstance(each, StartedRun)]
+    gone = {other.run_id for each in runs_started for other in each.canceled if other.status.terminal}
+    return [
+        replace(each, status=Status.CANCELED, due=False)
+        if isinstance(each, StartedRun) and each.run_id in gone
+        else each
+        for each in started
+    ]
 
 
 def _or_error(call: Callable[[], T]) -> T | KeystrokeError:
