@@ -304,6 +304,8 @@ class Play:
                 if step.key.startswith("work"):
                     executed = self.rig.calls.count(step.input["tag"])
                     assert self._executed.setdefault(place, executed) == executed, (name, step.identity)
+                    # Each try is on record but for those whose process died before that.
+                    assert executed <= step.attempt + len(self.crashes.points), (name, step.identity)
 
     def _ids(self) -> list[str]:
         with self.rig.database.read() as tx:
