@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
 from keystroke.domain.actor import LOCAL_OWNER, SYSTEM, Trigger
 from keystroke.domain.lease import Claimant, Lease
@@ -121,6 +122,25 @@ def test_a_rate_is_never_exceeded_by_claims_at_once(place: Stage) -> None:
 
 def _start(stage: Stage, count: int, workflow: str = "one") -> list[str]:
     return [stage.start(workflow, {"name": "ada"}).run_id for _ in range(count)]
+
+
+def test_a_run_without_limits_is_claimed_in_one_round_trip(shared: Stage) -> None:
+    shared.start()
+    shared.start()
+    statements: list[str] = []
+    event.listen(
+        shared.database.engine, "before_cursor_execute", lambda *call: statements.append(call[2].split()[0])
+    )
+    lease = shared.claim()
+    assert lease is not None
+    assert (lease.more, statements) == (True, ["begin", "with", "commit"])
+    statements.clear()
+    _start(shared, 1)
+    statements.clear()
+    assert finish_attempt(
+        shared.database, lease, Completed(1), timedelta(), shared.settings, shared.claimant
+    ).next
+    assert statements == ["begin", "with", "with", "commit"]
 
 
 def test_a_claim_passes_over_a_key_that_somebody_decides_on_and_comes_back(
