@@ -16,7 +16,7 @@ from keystroke_beat.maintenance.recover import RecoverDeadWorkers
 from keystroke_beat.maintenance.retain import DeleteExpired, EnsurePartitions
 from keystroke_beat.maintenance.round import Means, Round
 from keystroke_beat.maintenance.unpark import UnparkForgotten, UnparkRates
-from keystroke_beat.maintenance.wake import SweepMissedWakeups, WakeSleepers
+from keystroke_beat.maintenance.wake import SweepMissedWakeups, WakeForgotten, WakeSleepers
 
 #: Beat looks at least so often whether it is to end (seconds).
 _LONGEST_SLEEP: Final = 0.25
@@ -60,6 +60,6 @@ class RoundsScheduler(Scheduler):  # type: ignore[misc]
 def every_round() -> list[Round]:
     """The rounds of a beat."""
     return [
-        WakeSleepers(), UnparkRates(), SweepMissedWakeups(), UnparkForgotten(), CancelChildren(), RecoverDeadWorkers(),
-        DeleteExpired(), EnsurePartitions(),
+        WakeSleepers(), UnparkRates(), SweepMissedWakeups(), UnparkForgotten(), CancelChildren(), WakeForgotten(),
+        RecoverDeadWorkers(), DeleteExpired(), EnsurePartitions(),
     ]  # fmt: skip

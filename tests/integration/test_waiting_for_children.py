@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
 
 from keystroke.domain import states
 from keystroke.domain.actor import SYSTEM
+from keystroke.domain.failure import Failure
 from keystroke.domain.lease import Lease
 from keystroke.domain.lineage import Lineage
-from keystroke.domain.outcome import Suspended
+from keystroke.domain.outcome import Failed, Suspended
 from keystroke.domain.states import Reason, Status
 from keystroke.operations.moving import move_run
+from keystroke.operations.wake_due import wake_due
+from keystroke.operations.wake_forgotten import wake_forgotten
 from keystroke.store import Tx, history, runs, waits
 from keystroke.store.runs import Changes
+from keystroke.store.sql import Sql
 from support.blocking import blocked
 from support.starts import Stage
+from support.waiting import wait_until
 
 
 def _family(stage: Stage, children: int, **changes: object) -> tuple[Lease, list[Lease]]:
@@ -147,3 +154,39 @@ def test_a_run_that_comes_to_rest_sees_the_end_of_a_child_of_another(
         _end_in(tx, child)
         rested = blocked(stage.database, second, lambda: stage.finish(other, _waiting_for([child])))
     assert rested.result().status is Status.QUEUED
+
+
+def test_a_run_that_does_not_rest_for_its_children_any_more_is_not_woken_by_them(stage: Stage) -> None:
+    """It waited for a child or a time, the time came, its code failed: now it rests until its next try."""
+    parent = stage.start_and_claim("retried")
+    child = stage.start_and_claim(lineage=Lineage(parent.run_id, "run:greet#0", parent.run_id))
+    stage.finish(parent, replace(_waiting_for([child]), delay=timedelta(microseconds=1)))
+    wait_until(lambda: bool(wake_due(stage.database)), timeout=10)
+    again = stage.claim()
+    assert again is not None
+    stage.finish(again, Failed(Failure("ValueError", "no"), Reason.USER_ERROR))
+    assert stage.run(parent.run_id).status_reason is Reason.RETRY_BACKOFF
+    assert stage.finish(child).woken == ()
+    assert stage.run(parent.run_id).status is Status.SLEEPING
+
+
+def test_a_parent_is_woken_although_whoever_ended_its_child_knew_of_none(stage: Stage) -> None:
+    """As a worker of the version before does, which goes on beside the new ones while they are rolled out."""
+    parent, [one, other, third] = _family(stage, 3)
+    stage.finish(parent, _waiting_for([one, other], [third]))
+    with stage.database.transaction() as tx:
+        for child in (one, other):
+            runs.move(tx, states.COMPLETE, child.run_id, actor=SYSTEM, attempt=child.attempt)
+    assert stage.run(parent.run_id).status is Status.SLEEPING
+    assert wake_forgotten(stage.database) == {(parent.project_id, parent.queue)}
+    assert stage.run(parent.run_id).status is Status.QUEUED
+    assert wake_forgotten(stage.database) == set()
+
+
+def test_a_child_that_is_gone_holds_up_nobody(stage: Stage) -> None:
+    parent, [one, other] = _family(stage, 2)
+    stage.finish(parent, _waiting_for([one, other]))
+    with stage.database.transaction() as tx:
+        tx.run(Sql("delete from runs where id = :id"), {"id": one.run_id})
+    assert wake_forgotten(stage.database) == set()
+    assert stage.finish(other).woken == ((parent.project_id, parent.queue),)

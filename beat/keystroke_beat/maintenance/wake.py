@@ -8,6 +8,7 @@ from typing import Final
 
 from keystroke.operations.find_waiting import find_waiting_queues
 from keystroke.operations.wake_due import wake_due
+from keystroke.operations.wake_forgotten import wake_forgotten
 from keystroke.telemetry import announce
 from keystroke.telemetry.events import MissedWakeupsFound
 from keystroke_beat.maintenance.round import Means
@@ -40,3 +41,14 @@ class SweepMissedWakeups:
         if queues:
             announce(MissedWakeupsFound(queues=len(queues)))
         means.wakeups.wake_all(queues)
+
+
+@dataclass(frozen=True, slots=True)
+class WakeForgotten:
+    """Who ends a child wakes its parent; a worker of an earlier version, which knows of no parents, does not."""
+
+    every: float = 5.0
+
+    def run(self, means: Means) -> None:
+        """Queue the runs whose children have ended, and wake their queues."""
+        means.wakeups.wake_all(wake_forgotten(means.database))

@@ -28,7 +28,7 @@ def move_run(tx: Tx, transition: Transition, run_id: str, **how: Any) -> Moved |
     woken = moved.woken
     if moved.status.terminal:
         for waiting in _may_wait(tx, moved):
-            woken += _tell(tx, waiting, run_id)
+            woken += tell_waiter(tx, waiting, run_id)
     return _free_place(tx, transition, replace(moved, woken=woken))
 
 
@@ -62,8 +62,8 @@ def _may_wait(tx: Tx, moved: Moved) -> list[str]:
     return sorted(parent | (waits.waiters(tx, moved.run_id) if moved.keyed else set()))
 
 
-def _tell(tx: Tx, waiting_run_id: str, run_id: str) -> tuple[tuple[str, str], ...]:
-    """Queue a run, if this was the last child of a group that it waits for."""
+def tell_waiter(tx: Tx, waiting_run_id: str, run_id: str) -> tuple[tuple[str, str], ...]:
+    """Queue a run, if the one that has ended was the last child of a group that it waits for; the queues to wake."""
     waiter = waits.end_of_child(tx, waiting_run_id, run_id)
     if not waiter.is_over:
         return waiter.passed_over

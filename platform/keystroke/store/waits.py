@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from keystroke.domain.states import Status
+from keystroke.domain.states import Reason, Status
 from keystroke.store.database import Tx
 from keystroke.store.sql import Sql
 
 _RESTING: Final = (Status.SLEEPING, Status.WAITING_ON_HOOK)
+#: Why a run rests that waits for children, and perhaps for answers beside.
+_FOR_CHILDREN: Final = (Reason.CHILD_RUNS, Reason.HOOK)
 #: Groups of children's ids, by the step that waits for all of a group.
 Groups = Sequence[tuple[str, Sequence[str]]]
 
@@ -31,12 +33,22 @@ select id from runs where id {in:children} and coalesce(parent_run_id, '') <> :r
 _REST: Final = Sql("select pg_advisory_xact_lock(hashtextextended(:name, 0))")
 _END: Final = Sql("select pg_advisory_xact_lock_shared(hashtextextended(:name, 0))")
 _STATUS: Final = Sql("select status from runs where id = :run_id")
-_LOCK: Final = Sql("select status, project_id, queue from runs where id = :run_id {for_update}")
+_LOCK: Final = Sql(
+    "select status, status_reason, project_id, queue from runs where id = :run_id {for_update}"
+)
 _WAITERS: Final = Sql("select distinct run_id from child_waits where child_run_id = :child_run_id")
 _ENDED: Final = Sql("""
 delete from child_waits where run_id = :run_id and child_run_id = :child_run_id returning step
 """)
 _LEFT: Final = Sql("select 1 from child_waits where run_id = :run_id and step = :step limit 1")
+# Who waits at all is few; whom nobody has told of an end is nobody, as a rule.
+_FORGOTTEN: Final = Sql("""
+select child_waits.run_id, child_waits.child_run_id from child_waits
+join runs waiting on waiting.id = child_waits.run_id and waiting.status in ('sleeping', 'waiting_on_hook')
+left join runs child on child.id = child_waits.child_run_id
+where child.id is null or child.status in ('success', 'failed', 'canceled')
+order by child_waits.child_run_id limit :limit
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +130,15 @@ def end_of_child(tx: Tx, run_id: str, child_run_id: str) -> Waiter:
     if row.status == Status.QUEUED:
         return Waiter(passed_over=((row.project_id, row.queue),))
     ended = tx.rows(_ENDED, {"run_id": run_id, "child_run_id": child_run_id})
+    if row.status_reason not in _FOR_CHILDREN:
+        return Waiter()  # it rests for something else since
     left = [tx.row(_LEFT, {"run_id": run_id, "step": each.step}) for each in ended]
     return Waiter(is_over=None in left)
+
+
+def forgotten(tx: Tx, limit: int) -> list[tuple[str, str]]:
+    """Runs at rest, each with a child that it waits for and that has ended or is gone, since whoever ended it told nobody."""
+    return [(row.run_id, row.child_run_id) for row in tx.rows(_FORGOTTEN, {"limit": limit})]
 
 
 def _all_of(children: Groups) -> list[str]:
