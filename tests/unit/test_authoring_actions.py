@@ -38,6 +38,9 @@ class SpyingRun:
     ) -> Awaitable[Any]:
         return asyncio.sleep(0, ("async step", called.key, args, dict(kwargs)))
 
+    def function_of(self, called: Action[..., Any]) -> Any:
+        return called.function
+
 
 @contextmanager
 def inside_a_run() -> Iterator[None]:
@@ -66,8 +69,10 @@ def test_inside_a_run_a_call_is_a_step() -> None:
 def test_inside_an_action_a_call_is_plain_again() -> None:
     with inside_a_run():
         token = inside_action.set(True)
-        assert double(21) == 42
-        inside_action.reset(token)
+        try:
+            assert double(21) == 42
+        finally:
+            inside_action.reset(token)
 
 
 def test_an_action_looks_like_its_function() -> None:

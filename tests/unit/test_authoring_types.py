@@ -41,7 +41,7 @@ def mistakes() -> None:
     double("3")  # type: ignore[arg-type]
     double(3, nota="x")  # type: ignore[call-arg]
     plain(3)  # type: ignore[call-arg]
-    workflow("late", timeout="3s")  # type: ignore[arg-type]
+    workflow("late", retries=3)  # type: ignore[call-arg]
 
 
 def test_a_type_checker_agrees() -> None:
