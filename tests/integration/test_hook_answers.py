@@ -171,6 +171,12 @@ def test_what_breaks_the_schema_leaves_the_run_waiting(stage: Stage, value: obje
     answer(stage, question)
 
 
+def test_a_schema_that_cannot_be_checked_is_a_refusal_that_says_so(stage: Stage) -> None:
+    question = waiting(stage, schema={"type": "string", "pattern": r"\p{L}+"})
+    with pytest.raises(InvalidAnswer, match="cannot be checked here"):
+        answer(stage, question, "yes")
+
+
 def test_too_much_and_what_is_no_json_leave_the_run_waiting(stage: Stage) -> None:
     question = waiting(stage, schema={})
     small = replace(stage.settings, payload_limit=100)

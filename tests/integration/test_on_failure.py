@@ -152,6 +152,23 @@ def test_what_cannot_be_started_is_announced_and_the_failure_stands(
     assert why in said.out + said.err
 
 
+def test_a_handler_whose_schema_cannot_be_checked_keeps_no_run_from_failing(
+    database: Database, settings: Settings
+) -> None:
+    """A pattern that Pydantic takes, and Python's own expressions do not."""
+    properties = {**_TOLD["properties"], "workflow": {"type": "string", "pattern": r"\p{L}+"}}  # type: ignore[dict-item]
+    told = {**_TOLD, "properties": properties}
+    greet = replace(GREET, on_failure="tell")
+    stage = make_stage(database, settings, greet, replace(_TELL, input_schema=told))
+    lease = stage.start_and_claim()
+    assert _fail(stage, lease) == ()
+    stage.settings = replace(stage.settings, recovery_budget=0)
+    lost = stage.start_and_claim()
+    recovered = recover_attempt(stage.database, lost.run_id, lost.attempt, stage.settings)
+    assert recovered is not None
+    assert recovered.status is Status.FAILED
+
+
 def test_failures_of_failures_come_to_an_end(database: Database, settings: Settings) -> None:
     """A new version of the code may name what names the old one."""
     ring = replace(GREET, input_schema=True, on_failure="greet")  # type: ignore[arg-type]

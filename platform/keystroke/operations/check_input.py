@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
@@ -42,11 +43,7 @@ def check_input(
     What is wrong is said without the texts and numbers in `hidden`, which the caller did not give and may not see.
     """
     check_depth(value, what="input")
-    validator = _validator(deployment_id, workflow)
-    errors = [
-        _explain(error, hidden)
-        for _, error in zip(range(_MOST_ERRORS), validator.iter_errors(value), strict=False)
-    ]
+    errors = _errors(_validator(deployment_id, workflow), value, hidden)
     if errors:
         raise InvalidInput(what=f"workflow {workflow.slug}", errors=errors)
 
@@ -85,8 +82,7 @@ def seal_secrets(workflow: WorkflowManifest, value: Any, box: Box | None) -> Any
 def check_answer(hook: str, schema: dict[str, Any], value: Any) -> None:
     """Raise InvalidAnswer, with the path of everything wrong, unless the value fits the schema of that hook."""
     check_depth(value, what="answer")
-    found = Draft202012Validator(schema, format_checker=_formats).iter_errors(value)
-    errors = [_explain(error, ()) for _, error in zip(range(_MOST_ERRORS), found, strict=False)]
+    errors = _errors(Draft202012Validator(schema, format_checker=_formats), value, ())
     if errors:
         raise InvalidAnswer(what=f"hook {hook}", errors=errors)
 
@@ -106,6 +102,16 @@ def _validator(deployment_id: str, workflow: WorkflowManifest) -> Draft202012Val
             _compiled.clear()
         _compiled[key] = Draft202012Validator(workflow.input_schema, format_checker=_formats)
     return _compiled[key]
+
+
+def _errors(validator: Draft202012Validator, value: Any, hidden: Collection[Any]) -> list[PathError]:
+    """What is wrong with a value: the first errors. What the schema asks for and nobody can check fits nothing."""
+    try:
+        found = zip(range(_MOST_ERRORS), validator.iter_errors(value), strict=False)
+        return [_explain(error, hidden) for _, error in found]
+    except re.error as error:
+        # Pydantic takes patterns of another dialect, such as \p{L}.
+        return [PathError("$", f"the schema's pattern {error.pattern!r} cannot be checked here: {error}")]
 
 
 def _explain(error: ValidationError, hidden: Collection[Any]) -> PathError:
