@@ -72,14 +72,6 @@ class Tx:
             return self.run(statement.combined, params)
         return self.run(statement.insert, params) if self.row(statement.hold, params) else 0
 
-    def run_held_many(self, statement: HeldInsert, params: Sequence[Params]) -> None:
-        """`run_held` once for each set of parameters, in a transaction that holds the row already."""
-        if self.backend == "postgresql":
-            self.run_many(statement.combined, params)
-        else:
-            for each in params:
-                self.run_held(statement, each)
-
     def run_many(self, sql: Sql, params: Sequence[Params]) -> int:
         """Execute a write once for each set of parameters; the number of rows that they touched together."""
         if not params:

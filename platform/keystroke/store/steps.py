@@ -108,8 +108,8 @@ def record(tx: Tx, run_id: str, attempt: int, step: Step, texts: dict[str, str |
 def record_all(
     tx: Tx, run_id: str, attempt: int, records: Sequence[tuple[Step, dict[str, str | None]]]
 ) -> None:
-    """`record` for many steps, in a transaction that holds the run (`runs.lock`)."""
-    tx.run_held_many(_RECORD, [_row(run_id, attempt, step, texts) for step, texts in records])
+    """`record` for many steps, in a transaction that holds the run (`runs.lock`); those that are final already stay."""
+    _record_numbered(tx, run_id, attempt, records)
 
 
 def record_group(tx: Tx, run_id: str, attempt: int, records: Sequence[StepRecord]) -> bool:
@@ -117,14 +117,8 @@ def record_group(tx: Tx, run_id: str, attempt: int, records: Sequence[StepRecord
 
     Then some may be written: the caller has to roll back.
     """
-    taken = tx.value(_HOLD_GROUP, {"run_id": run_id, "attempt": attempt, "count": len(records)})
-    if taken is None:
-        return False
-    rows = [
-        {**_row(run_id, attempt, each.step, each.texts), "event": number}
-        for number, each in enumerate(records, int(taken) + 1)
-    ]
-    return tx.run_many(_RECORD_OF_GROUP, rows) == len(rows)
+    written = _record_numbered(tx, run_id, attempt, [(each.step, each.texts) for each in records])
+    return written == len(records)
 
 
 def begin(
@@ -204,6 +198,20 @@ def list_usage(
             )
         )
     return found
+
+
+def _record_numbered(
+    tx: Tx, run_id: str, attempt: int, records: Sequence[tuple[Step, dict[str, str | None]]]
+) -> int:
+    """How many were written. The run's row is written once: each of its versions would be walked over by the next."""
+    taken = tx.value(_HOLD_GROUP, {"run_id": run_id, "attempt": attempt, "count": len(records)})
+    if taken is None:
+        return 0
+    rows = [
+        {**_row(run_id, attempt, step, texts), "event": number}
+        for number, (step, texts) in enumerate(records, int(taken) + 1)
+    ]
+    return tx.run_many(_RECORD_OF_GROUP, rows)
 
 
 def _row(run_id: str, attempt: int, step: Step, texts: dict[str, str | None]) -> dict[str, Any]:
