@@ -100,6 +100,21 @@ def test_markup_in_values_is_text(terminal: Terminal) -> None:
     assert "[red]x[/red]" in printed
 
 
+def test_a_terminal_is_not_steered_by_values(terminal: Terminal) -> None:
+    error = {"type": "ValueError", "message": "a\x1b[2Jb\x9bc\r\x7f"}
+    printed = terminal.show(
+        RUN | {"error": error, "output": "x\x1b]0;title\x07\ny"}, kind="run", session=Session()
+    )
+    assert "x\\x1b]0;title\\x07" in printed
+    assert not set(printed) & set("\x1b\x07\x7f\x9b\r")
+
+
+def test_the_queues_of_a_worker_are_one_line(terminal: Terminal) -> None:
+    worker = {"id": "wrk_1", "queues": ["default", "reports"], "running": 0}
+    printed = terminal.show({"data": [worker], "has_more": False}, kind="workers", session=Session())
+    assert "wrk_1   default, reports  0" in printed
+
+
 def test_the_form_that_was_asked_for_wins(terminal: Terminal) -> None:
     printed = terminal.show(RUN, kind="run", session=Session(output="json"))
     assert json.loads(printed) == RUN

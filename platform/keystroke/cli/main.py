@@ -13,6 +13,7 @@ import click
 
 from keystroke.cli.groups import LazyGroup
 from keystroke.cli.options import debug_option
+from keystroke.cli.printable import printable
 from keystroke.cli.session import Session
 from keystroke.errors import InvalidSettings, KeystrokeError, RequestRefused
 
@@ -105,7 +106,7 @@ def _tell(error: Exception, session: Session) -> None:
         import traceback
 
         traceback.print_exception(error)
-    click.echo(f"error: {_message(error, session)}", err=True)
+    click.echo(printable(f"error: {_message(error, session)}"), err=True)
 
 
 def _message(error: Exception, session: Session) -> str:

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from keystroke.cli.printable import printable
+
 #: The columns of each kind of list: the field and its heading.
 _COLUMNS: Final = {
     "runs": {
@@ -139,7 +141,11 @@ def _cell(field: str, value: Any, times: str = _FULL_TIME) -> Text:
         return Text(duration(float(value)))
     if field == "at" or field.endswith("_at"):
         return Text(_local_time(str(value), times))
-    return Text(value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False))
+    if field == "queues" and isinstance(value, list):
+        return Text(", ".join(map(str, value)))
+    return Text(
+        printable(value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False))
+    )
 
 
 def duration(milliseconds: float) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 
 import click
 
+from keystroke.cli.printable import printable
 from keystroke.cli.retrying import PATIENCE, passes_by_itself
 from keystroke.client import Client
 from keystroke.domain.states import Status
@@ -65,7 +66,7 @@ def _poll(client: Client, run_id: str, show: Show) -> dict[str, Any]:
 def _ending(run: dict[str, Any]) -> str:
     error = run.get("error") or {}
     why = f": {error.get('type')}: {error.get('message')}" if error else ""
-    return f"error: {run['id']} ended {run['status']}{why}"
+    return printable(f"error: {run['id']} ended {run['status']}{why}")
 
 
 @contextmanager
