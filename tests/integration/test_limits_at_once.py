@@ -15,6 +15,7 @@ from keystroke.domain.actor import LOCAL_OWNER, SYSTEM, Trigger
 from keystroke.domain.lease import Claimant, Lease
 from keystroke.domain.outcome import Completed, HandedBack, Outcome, Suspended
 from keystroke.domain.states import CANCEL_AT_REST, COMPLETE, Reason, Status
+from keystroke.operations.cancel_run import cancel_run
 from keystroke.operations.claim_run import claim_run
 from keystroke.operations.claiming import claim_next
 from keystroke.operations.finish_attempt import finish_attempt
@@ -241,3 +242,24 @@ def test_a_round_leaves_a_key_alone_that_somebody_decides_on(shared: Stage) -> N
     with shared.database.transaction() as tx:
         limits.lock(tx, shared.project.id, _KEY)
         assert unpark_forgotten(shared.database, Place())[0] == set()
+
+
+def test_a_cancel_and_a_claim_of_runs_with_both_limits_do_not_wait_for_each_other(
+    postgresql_database: Database, postgresql_settings: Settings, second: ThreadPoolExecutor
+) -> None:
+    """The claim has the key and comes to the rate; the cancel of one that is parked on the rate needs both, too."""
+    both = limited("both", 5, rate_limit={"limit": 1, "per": 3600, "key": None})
+    stage = stage_of(postgresql_database, postgresql_settings, both)
+    assert stage.start_and_claim("both", value={"name": "ada"})
+    parked = stage.start("both", {"name": "ada"}).run_id
+    assert stage.claim() is None
+    assert parked_on(stage, parked) == "rate:both"
+    stage.start("both", {"name": "ada"})
+    with stage.database.transaction() as tx:
+        assert limits.try_lock(tx, stage.project.id, "concurrency:both/ada")
+        canceled = blocked(
+            stage.database, second,
+            lambda: cancel_run(stage.database, stage.scope, parked, LOCAL_OWNER, stage.settings),
+        )  # fmt: skip
+        assert claim_next(tx, stage.claimant).lease is None
+    assert canceled.result().status is Status.CANCELED

@@ -29,7 +29,11 @@ def move_run(tx: Tx, transition: Transition, run_id: str, **how: Any) -> Moved |
     if moved.status.terminal:
         for waiting in _may_wait(tx, moved):
             woken += tell_waiter(tx, waiting, run_id)
-    return _free_place(tx, transition, replace(moved, woken=woken))
+    moved = _free_place(tx, transition, replace(moved, woken=woken))
+    if transition is CANCEL_AT_REST and moved.rate_key is not None and moved.attempt == 0:
+        # Behind the key's lock: a claim that has this comes to the limit's row, too.
+        rates.hurry(tx, moved.project_id, moved.rate_key)
+    return moved
 
 
 def default_retention(settings: Settings) -> Changes:
@@ -40,11 +44,9 @@ def default_retention(settings: Settings) -> Changes:
 def _free_place(tx: Tx, transition: Transition, moved: Moved) -> Moved:
     """Let the best run that is parked on the key have the place of one that ran, or was on its way to run.
 
-    Comes last: who holds a key's lock waits for no row (`store.limits`).
+    Comes behind all runs: who holds a key's lock waits for no row of theirs (`store.limits`).
     """
     at_rest = transition is CANCEL_AT_REST
-    if at_rest and moved.rate_key is not None and moved.attempt == 0:
-        rates.hurry(tx, moved.project_id, moved.rate_key)
     if moved.concurrency_key is None or not (at_rest or Status.RUNNING in transition.sources):
         return moved
     limits.lock(tx, moved.project_id, CONCURRENCY + moved.concurrency_key)
