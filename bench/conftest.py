@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["support.servers", "support.databases", "support.starts"]
+pytest_plugins = ["support.servers", "support.databases", "support.starts", "support.processes"]
