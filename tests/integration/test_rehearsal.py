@@ -114,6 +114,18 @@ def test_a_step_put_in_between_ends_the_rehearsal_and_mismatches_nothing(
     assert project.workflows["order"].function.__globals__["CALLS"] == []
 
 
+def test_a_renamed_action_would_be_executed_again(make_rig: MakeRig, tmp_path: Path) -> None:
+    recorded = suspended(make_rig(ORDER))
+    renamed = ORDER.replace("def charge(", "def take_money(").replace("= charge(", "= take_money(")
+    verdict = rehearse(today(tmp_path, renamed), recorded, None)
+    assert isinstance(verdict, Mismatch)
+    assert verdict.step == "charge#0"
+    assert "has no action charge any more" in verdict.message
+
+    kept = renamed.replace("@action\n    def take_money(", '@action("charge")\n    def take_money(')
+    assert isinstance(rehearse(today(tmp_path / "kept", kept), recorded, None), Matches)
+
+
 def test_a_run_that_has_ended_is_rehearsed_to_its_end(make_rig: MakeRig) -> None:
     rig = make_rig(ORDER)
     run = rig.run_through("order", "acme")

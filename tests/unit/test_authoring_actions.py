@@ -137,6 +137,8 @@ def test_types_defined_in_the_same_function_are_found() -> None:
         ({"retry_on": "OSError"}, "retry_on is 'OSError'; write it like"),
         ({"retry_on": (KeyboardInterrupt,)}, "retry_on is"),
         ({"name": "a#0"}, "name is 'a#0'; write it like research"),
+        ({"name": "sleep"}, "name is 'sleep', which is how the context's own steps are recorded"),
+        ({"name": "usage.add"}, "name is 'usage.add', which is how the context's own steps are recorded"),
     ],
 )
 def test_bad_options_are_refused_at_the_definition(options: dict[str, Any], message: str) -> None:

@@ -21,6 +21,7 @@ from keystroke.authoring.signature import (
 )
 from keystroke.domain.durations import Duration
 from keystroke.domain.retry import Backoff
+from keystroke.domain.step import RESERVED_KEYS
 from keystroke.errors import UnsupportedType
 
 P = ParamSpec("P")
@@ -184,6 +185,8 @@ def _check(
         "retry_on": _exceptions(checks, retry_on),
         "timeout": checks.duration("timeout", timeout),
     }
+    if name in RESERVED_KEYS:
+        checks.refuse(f"name is {name!r}, which is how the context's own steps are recorded; give it another")
     checks.instance("backoff", backoff, Backoff, 'Backoff(first="1s", factor=2, longest="5m")')
     return checked, checks.messages
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from keystroke.clock import rfc3339
 from keystroke.domain.usage import UsageItem
+
+#: Keys of what the context itself records; no action may be named so.
+SLEEP_KEY: Final = "sleep"
+USAGE_KEY: Final = "usage.add"
+RESERVED_KEYS: Final = frozenset({SLEEP_KEY, USAGE_KEY})
 
 
 class StepKind(StrEnum):

@@ -24,7 +24,7 @@ from keystroke.domain.payload import Json
 from keystroke.domain.recorded_run import RecordedRun
 from keystroke.domain.secrets import open_sealed
 from keystroke.domain.states import Reason
-from keystroke.domain.step import Step, StepKind, StepStatus
+from keystroke.domain.step import RESERVED_KEYS, Step, StepKind, StepStatus
 from keystroke.errors import SecretUnreadable
 from keystroke.execution.attempt import Attempt
 from keystroke.execution.bodies import Ask, Bodies, Settle, TryEnd
@@ -42,6 +42,12 @@ _STOP = Pause(Reason.SLEEP)
 #: Failures that say by themselves that the code and the record are not of one kind.
 _MISFITS = (Reason.NONDETERMINISM, Reason.INVALID_INPUT)
 
+#: Such a run would go on and do the work again, under the new name.
+_RENAMED = (
+    "the code asks for something new before it comes by {step}, and has no action {action} any more: under another name it "
+    'would be executed again (`@action("{action}")` keeps the old one)'
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Matches:
@@ -57,7 +63,7 @@ class Matches:
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """The run would fail with this code: what differs, and at which step where there is one."""
+    """The run would fail with this code, or execute again what it has done: why, and at which step where there is one."""
 
     message: str
     step: str | None = None
@@ -84,6 +90,9 @@ def rehearse(
         outcome.reason in _MISFITS or unused or recorded.workflow not in project.workflows
     ):
         return Mismatch(_sentence(outcome, unused), outcome.failure.step)
+    renamed = _without_action(project, recorded, unused) if rehearsal.stopped else None
+    if renamed is not None:
+        return Mismatch(_RENAMED.format(step=renamed.identity, action=renamed.key), renamed.identity)
     return Matches(None if rehearsal.stopped else outcome, unused)
 
 
@@ -101,6 +110,22 @@ def _open_secrets(recorded: RecordedRun, box: Box | None) -> None:
             box.hook_token(recorded.id, step.identity, key_id)
     for payload in (recorded.input, *(part for step in recorded.steps for part in (step.input, step.output))):
         open_sealed(payload, refuse if box is None else box.decrypt)
+
+
+def _without_action(project: LoadedProject, recorded: RecordedRun, unused: tuple[str, ...]) -> Step | None:
+    """The first recorded step ahead of a new call that this code cannot come by: it has no action of that name."""
+    return next(
+        (
+            step
+            for step in recorded.steps
+            if step.identity in unused
+            and step.kind is StepKind.ACTION
+            and step.copied_from is None
+            and step.key not in project.actions
+            and step.key not in RESERVED_KEYS
+        ),
+        None,
+    )
 
 
 def _sentence(outcome: Failed, unused: tuple[str, ...]) -> str:

@@ -13,7 +13,7 @@ from keystroke.authoring.current import inside_action
 from keystroke.domain.label import check_label, storable
 from keystroke.domain.lease import Lease
 from keystroke.domain.payload import digest, encode_payload
-from keystroke.domain.step import Step, StepKind, StepStatus
+from keystroke.domain.step import USAGE_KEY, Step, StepKind, StepStatus
 from keystroke.domain.usage import KINDS, UsageItem, UsageKind, exact
 from keystroke.errors import NotInWorkflowCode
 from keystroke.execution.boundary import Boundary
@@ -24,8 +24,6 @@ from keystroke.execution.seeds import random_number, random_uuid
 from keystroke.execution.steps import StepDoors
 from keystroke.execution.tags import RunTags
 
-#: The key of usage that is added outside of a step.
-_USAGE: str = "usage.add"
 #: Characters of a progress message that are shown.
 _LONGEST_MESSAGE: Final = 1_000
 Number = Decimal | int | str | float
@@ -105,13 +103,13 @@ class RunFacts:
             self._record_usage(branch, item)
 
     def _record_usage(self, branch: Branch, item: UsageItem) -> None:
-        identity = branch.identify(_USAGE)
+        identity = branch.identify(USAGE_KEY)
         recorded = self._journal.take(identity)
         if recorded is None:
             at = self._doors.clock()
             described = item.as_json()
             step = Step(
-                identity, _USAGE, _USAGE, StepKind.ACTION, StepStatus.SUCCESS, 1,
+                identity, USAGE_KEY, USAGE_KEY, StepKind.ACTION, StepStatus.SUCCESS, 1,
                 digest(encode_payload(described, what="usage")), at, at, input=described, now=branch.now,
             )  # fmt: skip
             self._doors.ledger.record_usage(step, [item])

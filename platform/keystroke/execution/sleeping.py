@@ -9,7 +9,7 @@ from keystroke.clock import rfc3339
 from keystroke.domain.durations import Duration, parse_duration
 from keystroke.domain.payload import Json
 from keystroke.domain.states import Reason
-from keystroke.domain.step import Step, StepKind, StepStatus
+from keystroke.domain.step import SLEEP_KEY, Step, StepKind, StepStatus
 from keystroke.execution.bodies import Story, Wait
 from keystroke.execution.branches import Branch
 from keystroke.execution.calls import ask
@@ -18,7 +18,6 @@ from keystroke.execution.spans import new_span_id
 from keystroke.execution.steps import StepDoors
 from keystroke.execution.unwinding import Pause
 
-_KEY: Final = "sleep"
 _NAME: Final = "Sleep"
 #: No run sleeps beyond it; sums with later times would overflow.
 _LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
@@ -63,11 +62,11 @@ class Sleeping:
     def _story(
         self, branch: Branch, arguments: Json, duration: timedelta | None, until: datetime | None
     ) -> Story[None]:
-        asked = ask(branch, _KEY, StepKind.SLEEP, arguments)
+        asked = ask(branch, SLEEP_KEY, StepKind.SLEEP, arguments)
         step = self._calls.take(asked)
         if step is None:
             step = Step(
-                asked.identity, _KEY, _NAME, StepKind.SLEEP, StepStatus.RUNNING, 1, asked.digest, self._doors.clock(),
+                asked.identity, SLEEP_KEY, _NAME, StepKind.SLEEP, StepStatus.RUNNING, 1, asked.digest, self._doors.clock(),
                 input=arguments, now=branch.now, due_at=until,
             )  # fmt: skip
             left = self._doors.ledger.begin_sleep(step, duration)
