@@ -125,9 +125,10 @@ def test_from_the_first_deployment_to_a_run_that_would_not_go_on(
 
     matching = deploying.run("--check")
     assert json.loads(matching.stdout) == {"checked": 1, "data": []}
-    assert matching.stderr.strip() == "1 suspended run checked: nothing against this code"
-    found = deploying.json("--check", code=1, secret=False)["data"]
-    assert [row["verdict"] for row in found] == ["unchecked"]
+    assert matching.stderr.strip() == "1 suspended run: 1 fits this code"
+    blind = deploying.run("--check", code=1, secret=False)
+    assert [row["verdict"] for row in json.loads(blind.stdout)["data"]] == ["unchecked"]
+    assert blind.stderr.strip() == "1 suspended run: 0 fit this code, 1 could not be checked"
 
     deploying.write(ORDER.replace("charge(500)", "charge(700)").replace('"order"', '"order", timeout=60'))
     found = deploying.json("--check", code=1)

@@ -36,5 +36,5 @@ def preview(task: Import, ctx: Context) -> str:
 
 @workflow("newsletter", name="Newsletter", rate_limit=RateLimit(2, per="2s"))
 def newsletter(task: Import) -> str:
-    """At most two begin in two seconds; the others wait for their time."""
+    """Two begin at once, and then one each second: the others wait for their time."""
     return copy_rows(task.customer)

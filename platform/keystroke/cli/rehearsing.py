@@ -35,10 +35,16 @@ class Checked:
     @property
     def sentence(self) -> str:
         """What there is to say in one line."""
-        runs = "1 suspended run" if self.count == 1 else f"{self.count} suspended runs"
-        if not self.rows:
-            return f"{runs} checked: nothing against this code"
-        return f"{runs} checked: {len(self.rows)} against this code, or not to be checked"
+        if not self.count:
+            return "no run that has started is suspended"
+        unchecked = sum(row["verdict"] == "unchecked" for row in self.rows)
+        fitting, others = self.count - len(self.rows), len(self.rows) - unchecked
+        told = [f"{fitting} {'fits' if fitting == 1 else 'fit'} this code"]
+        if others:
+            told.append(f"{others} {'does' if others == 1 else 'do'} not")
+        if unchecked:
+            told.append(f"{unchecked} could not be checked")
+        return f"{self.count} suspended run{'' if self.count == 1 else 's'}: {', '.join(told)}"
 
 
 def rehearse_suspended(client: Client, project: LoadedProject, box: Box | None) -> Checked:
