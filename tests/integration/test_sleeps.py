@@ -15,7 +15,6 @@ from keystroke.domain.step import Step, StepKind, StepStatus
 from keystroke.execution import ledger
 from keystroke.operations.moving import move_run
 from keystroke.operations.record_sleep import end_sleep
-from keystroke.settings import Settings
 from keystroke.store import Database, history
 from support.attempts import MakeRig, Rig
 
@@ -248,9 +247,9 @@ def test_what_slept_is_replayed_without_a_write(make_rig: MakeRig, monkeypatch: 
     rig.advance(2)
     ended: list[str] = []
 
-    def note(database: Database, lease: Lease, step: Step, settings: Settings) -> timedelta | None:
+    def note(database: Database, lease: Lease, step: Step) -> timedelta | None:
         ended.append(step.identity)
-        return end_sleep(database, lease, step, settings)
+        return end_sleep(database, lease, step)
 
     monkeypatch.setattr(ledger, "end_sleep", note)
     assert rig.attempt() == Completed(300)

@@ -160,7 +160,7 @@ def test_a_recovery_behind_a_wait_keeps_it(stage: Stage, second: ThreadPoolExecu
     # The write that was repeated because its answer was lost changes nothing either.
     begin_sleep(stage.database, again, _SLEEP, timedelta(hours=5), stage.settings)
     assert read_journal(stage.database, again)[0].due_at == begun.due_at
-    assert end_sleep(stage.database, again, begun, stage.settings) is not None
+    assert end_sleep(stage.database, again, begun) is not None
 
 
 def test_a_cancel_behind_the_wake_cancels_the_queued_run(stage: Stage, second: ThreadPoolExecutor) -> None:

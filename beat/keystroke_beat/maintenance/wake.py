@@ -13,7 +13,8 @@ from keystroke.telemetry import announce
 from keystroke.telemetry.events import MissedWakeupsFound
 from keystroke_beat.maintenance.round import Means
 
-_BATCH: Final = 1000
+#: Workers begin with the first of many while the others are still being woken.
+_BATCH: Final = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,7 @@ class Ledger:
 
     def end_sleep(self, step: Step) -> timedelta | None:
         """Record that a sleep is over, if it is; how long is left of it, None: it is over."""
-        return self._patiently(lambda: end_sleep(self._database, self._lease, step, self._settings))
+        return self._patiently(lambda: end_sleep(self._database, self._lease, step))
 
     def create_hook(self, step: Step, request: HookRequest) -> Step:
         """Make a hook and record its step as begun; the step on record. Raises PayloadTooLarge."""

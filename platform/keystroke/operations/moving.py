@@ -6,10 +6,11 @@ where the moved row says that there may be something.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from keystroke.domain.actor import SYSTEM
+from keystroke.domain.actor import SYSTEM, Actor
 from keystroke.domain.states import CANCEL_AT_REST, CHILDREN_ENDED, Status, Transition
 from keystroke.settings import Settings
 from keystroke.store import Tx, limits, rates, runs, waits
@@ -34,6 +35,13 @@ def move_run(tx: Tx, transition: Transition, run_id: str, **how: Any) -> Moved |
         # Behind the key's lock: a claim that has this comes to the limit's row, too.
         rates.hurry(tx, moved.project_id, moved.rate_key)
     return moved
+
+
+def move_runs(tx: Tx, transition: Transition, run_ids: Sequence[str], *, actor: Actor) -> list[Moved]:
+    """Move many at once; those whose move won. For moves that nothing follows: nobody's end, and nobody's place."""
+    if transition.target.terminal or Status.RUNNING in transition.sources:
+        raise ValueError(f"{transition.name} has to be followed up run by run")
+    return runs.move_all(tx, transition, run_ids, actor=actor)
 
 
 def default_retention(settings: Settings) -> Changes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -12,7 +11,7 @@ from keystroke.domain.step import Step, StepStatus
 from keystroke.errors import LeaseLost
 from keystroke.operations.record_step import texts_of
 from keystroke.settings import Settings
-from keystroke.store import Database, Tx, runs, steps
+from keystroke.store import Database, runs, steps
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -27,38 +26,37 @@ def begin_sleep(
     texts = texts_of(step, settings.payload_limit)
     delay = None if duration is None else duration // _MICROSECOND
     with database.transaction() as tx:
-        _hold(tx, lease)
-        left = steps.begin(tx, lease.run_id, lease.attempt, step, texts["input"], delay)
-        ended = _end_if_over(tx, lease, step, left, settings)
+        if runs.lock(tx, lease.run_id, lease.attempt) is None:
+            raise LeaseLost(run_id=lease.run_id, attempt=lease.attempt)
+        left = _left(steps.begin(tx, lease.run_id, lease.attempt, step, texts["input"], delay))
+        if left == timedelta(0) and steps.end_sleep(tx, lease.run_id, lease.attempt, step.identity):
+            left = None
         crash_point("wait-recording")
     crash_point("wait-recorded")
-    return ended
+    return left
 
 
-def end_sleep(database: Database, lease: Lease, step: Step, settings: Settings) -> timedelta | None:
+def end_sleep(database: Database, lease: Lease, step: Step) -> timedelta | None:
     """Record that a sleep on record is over, if it is: None; otherwise how long is left of it. Raises LeaseLost."""
-    with database.transaction() as tx:
-        _hold(tx, lease)
-        left = steps.left_of(tx, lease.run_id, step.identity)
-        assert left is not None, "only sleeps on record are ended"
-        ended = _end_if_over(tx, lease, step, left, settings)
-        crash_point("wait-ending")
+    crash_point("wait-ending")
+    with database.held() as tx:
+        ended = steps.end_sleep(tx, lease.run_id, lease.attempt, step.identity)
     crash_point("wait-ended")
-    return ended
+    return None if ended else _look(database, lease, step)
 
 
-def _hold(tx: Tx, lease: Lease) -> None:
-    if runs.lock(tx, lease.run_id, lease.attempt) is None:
+def _look(database: Database, lease: Lease, step: Step) -> timedelta | None:
+    """Why a sleep could not be ended: it is not over yet, has been ended before, or the attempt has lost the run."""
+    with database.read() as tx:
+        left = steps.left_of(tx, lease.run_id, lease.attempt, step.identity)
+    if left is None:
         raise LeaseLost(run_id=lease.run_id, attempt=lease.attempt)
+    return _left(left)
 
 
-def _end_if_over(tx: Tx, lease: Lease, step: Step, left: steps.Left, settings: Settings) -> timedelta | None:
+def _left(left: steps.Left) -> timedelta | None:
+    """None where it is on record as over; nothing left of one that is over and not yet on record so."""
     if left.status is StepStatus.SUCCESS:
         return None
-    if left.left_us is not None and left.left_us > 0:
-        return timedelta(microseconds=left.left_us)
-    assert left.due_at is not None, "a sleep has a time"
-    now = left.due_at - timedelta(microseconds=left.left_us or 0)
-    over = replace(step, status=StepStatus.SUCCESS, finished_at=max(now, step.started_at), due_at=left.due_at)
-    steps.record(tx, lease.run_id, lease.attempt, over, texts_of(over, settings.payload_limit))
-    return None
+    assert left.left_us is not None, "a sleep has a time"
+    return timedelta(microseconds=max(left.left_us, 0))

@@ -66,8 +66,17 @@ class Tx:
                 self.run(insert, {**params, "moved_id": row.id})
         return row
 
+    def guarded_all(self, statement: Guarded, params: Params) -> Sequence[Row[Any]]:
+        """The same for an update of many rows; those that were updated."""
+        if self.backend == "postgresql":
+            return self.rows(statement.combined, params)
+        rows = self.rows(statement.update, params)
+        for insert in statement.inserts:
+            self.run_many(insert, [{**params, "moved_id": row.id} for row in rows])
+        return rows
+
     def run_held(self, statement: HeldInsert, params: Params) -> int:
-        """Execute an insert under its hold; the number of rows that it wrote, 0 when there was nothing to hold."""
+        """Execute a write under its hold; the number of rows that it wrote, 0 when there was nothing to hold."""
         if self.backend == "postgresql":
             return self.run(statement.combined, params)
         return self.run(statement.insert, params) if self.row(statement.hold, params) else 0

@@ -88,7 +88,7 @@ class Guarded:
 
 
 class HeldInsert:
-    """An update that takes hold of a row, and the insert that happens only if it did: one statement on PostgreSQL.
+    """An update that takes hold of a row, and the insert (or update) that happens only if it did: one statement on PostgreSQL.
 
     The insert selects from `{held}`, the row after the update. SQLite executes them one after the other: see
     `Database.held`.

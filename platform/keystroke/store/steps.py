@@ -60,8 +60,19 @@ select held.id, held.events, :identity, :key, :name, :kind, :status, :try, :dige
 from {held} where true
 on conflict (run_id, identity) do nothing
 """)  # fmt: skip
+# In one statement: of a thousand runs that wake at once each ends its sleep.
+_END_SLEEP: Final = HeldInsert("""
+update runs set events = events + 1 where id = :run_id and attempt = :attempt and status = 'running' and exists (
+    select 1 from steps where run_id = :run_id and identity = :identity and status = 'running' and due_at <= {now})
+returning id, events
+""", """
+update steps set status = 'success', event = held.events,
+    finished_at = case when {now} < steps.started_at then steps.started_at else {now} end
+from {held} where steps.run_id = held.id and steps.identity = :identity and steps.status = 'running'
+""")  # fmt: skip
 _LEFT: Final = Sql("""
 select status, due_at, due_at - {now} as left_us from steps where run_id = :run_id and identity = :identity
+and exists (select 1 from runs where id = :run_id and attempt = :attempt and status = 'running')
 """)
 _COLUMNS: Final = """identity, key, name, kind, status, attempt, digest, input, output, error, tries, child_run_id,
     copied_from, started_at, finished_at, due_at, now_at"""
@@ -79,6 +90,10 @@ values (:project_id, :run_id, :step, :kind, :name, :quantity_nano, :unit, :cost_
 _COST: Final = Sql(
     "select sum(cost_nano) as nano, max(currency) as currency from usage_items where run_id = :run_id"
 )
+_JOURNAL: Final = Sql(f"""
+select {_COLUMNS} from steps where run_id = :run_id and (status <> 'running' or kind <> 'action')
+order by began_in, started_at, identity
+""")
 _LIST_USAGE: Final = Sql("""
 select run_id, step, kind, name, quantity_nano, unit, cost_nano, currency from usage_items
 where run_id {in:run_ids} and project_id {in:projects} order by id
@@ -129,14 +144,19 @@ def begin(
     The transaction holds the run (`runs.lock`). Gives where the wait on record is.
     """
     tx.run_held(_BEGIN, _row(run_id, attempt, step, {"input": input_text}) | {"delay_us": delay_us})
-    left = left_of(tx, run_id, step.identity)
+    left = left_of(tx, run_id, attempt, step.identity)
     assert left is not None, "recorded in this transaction"
     return left
 
 
-def left_of(tx: Tx, run_id: str, identity: str) -> Left | None:
-    """Where a wait on record is by the database's clock; None where none is on record."""
-    row = tx.row(_LEFT, {"run_id": run_id, "identity": identity})
+def end_sleep(tx: Tx, run_id: str, attempt: int, identity: str) -> bool:
+    """Record that a sleep is over; False where it is not yet, or is on record as over, or the attempt has lost the run."""
+    return tx.run_held(_END_SLEEP, {"run_id": run_id, "attempt": attempt, "identity": identity}) == 1
+
+
+def left_of(tx: Tx, run_id: str, attempt: int, identity: str) -> Left | None:
+    """Where a wait on record is by the database's clock; None where none is, or the attempt has lost the run."""
+    row = tx.row(_LEFT, {"run_id": run_id, "attempt": attempt, "identity": identity})
     return None if row is None else Left(StepStatus(row.status), from_micros(row.due_at), row.left_us)
 
 
@@ -177,6 +197,11 @@ def list_steps(scope: Scope, tx: Tx, run_id: str) -> list[Step]:
         },
     )  # fmt: skip
     return [_step(row, payloads=scope.payloads) for row in rows]
+
+
+def journal_of(tx: Tx, run_id: str) -> list[Step]:
+    """What an attempt of a run goes on from: final steps, those that wait for their next try, and waits that have begun."""
+    return [_step(row, payloads=True) for row in tx.rows(_JOURNAL, {"run_id": run_id})]
 
 
 def list_usage(
