@@ -260,7 +260,7 @@ def test_an_attempt_is_overdue_until_its_code_has_ended() -> None:
     assert (slot.attempt, slot.overdue) == (attempt, None)
     slot.publish(attempt, 3600)
     assert (slot.attempt, slot.overdue) == (attempt, None)
-    slot.publish(attempt, -1)
+    slot.publish(attempt, 0)
     assert slot.overdue == attempt
     assert 0 <= slot.worked.total_seconds() < 60
     slot.lift_limit()

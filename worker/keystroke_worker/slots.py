@@ -91,9 +91,8 @@ class Slot:
 
     def publish(self, attempt: Attempt | None, limit: float | None = None) -> None:
         """The child executes this attempt from now on, for at most `limit` seconds, or none. Only while it holds the slot."""
-        clock = (
-            "" if attempt is None else f" {time.monotonic():.3f} {'' if limit is None else f'{limit:.3f}'}"
-        )
+        # The exact number: a rounded one may lie ahead, and the attempt would have worked for less than no time.
+        clock = "" if attempt is None else f" {time.monotonic()!r} {'' if limit is None else f'{limit:.3f}'}"
         self._attempt.write(_text_of(attempt) + clock)
 
     def lift_limit(self) -> None:
