@@ -82,6 +82,7 @@ class RecordedStep(BaseModel):
     finished_at: Time | None
     due_at: Time | None
     now: Time | None
+    event: int = Field(description="The number of its latest change among the events of its run.")
     tries: list[RecordedTry]
 
 

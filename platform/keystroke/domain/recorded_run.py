@@ -12,7 +12,7 @@ from keystroke.domain.step import Step, StepKind, StepStatus, StepTry
 
 #: Fields of a step that are as they are in JSON.
 _PLAIN = (
-    "identity", "key", "name", "attempt", "digest", "input", "output", "error", "child_run_id", "copied_from",
+    "identity", "key", "name", "attempt", "digest", "input", "output", "error", "child_run_id", "copied_from", "event",
 )  # fmt: skip
 _TIMES = ("started_at", "finished_at", "due_at", "now")
 

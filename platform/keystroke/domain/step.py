@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -56,7 +56,8 @@ class StepTry:
 class Step:
     """A step on record. `identity` is branch, key and occurrence (`1/store#0`); `attempt` counts its tries.
 
-    `output` and `input` are JSON values with secrets sealed (`domain.secrets`); `tries` are the failed ones.
+    `output` and `input` are JSON values with secrets sealed (`domain.secrets`); `tries` are the failed ones. `event` is the
+    number of its latest change among the run's events; 0 where it has not been read from its record.
     """
 
     identity: str
@@ -76,6 +77,7 @@ class Step:
     tries: tuple[StepTry, ...] = ()
     due_at: datetime | None = None
     now: datetime | None = None
+    event: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

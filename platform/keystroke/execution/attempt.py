@@ -173,7 +173,7 @@ class Attempt:
     ) -> tuple[RunCalls, RunFacts, RunContext | AsyncRunContext]:
         """What the function can call: actions, workflows, and its context."""
         facts = RunFacts(doors, self._lease, journal, boundary)
-        bodies = self._bodies(boundary, doors.trace)
+        bodies = self._bodies(boundary, doors.trace, journal)
         calls = RunCalls(
             doors,
             journal,
@@ -213,8 +213,8 @@ class Attempt:
         spans, lines = display.take_rest()
         self.last = LastRecords(tuple(records), tuple(spans), tuple(lines))
 
-    def _bodies(self, boundary: Boundary, trace: AttemptTrace) -> Bodies:
-        return Bodies(boundary, self._gate, trace, self._world, self._unwind)
+    def _bodies(self, boundary: Boundary, trace: AttemptTrace, journal: Journal) -> Bodies:
+        return Bodies(boundary, self._gate, trace, self._world, self._unwind, journal)
 
     def _recorded_steps(self) -> list[Any]:
         """A first attempt has none, unless it replays another run from a step."""

@@ -15,6 +15,7 @@ from keystroke.execution.boundary import Boundary, TryTimedOut
 from keystroke.execution.calls import Call
 from keystroke.execution.current_step import CurrentStep, current_step
 from keystroke.execution.gate import Gate
+from keystroke.execution.journal import Journal
 from keystroke.execution.spans import AttemptTrace
 from keystroke.execution.standstill import TaskStandstill, ThreadStandstill
 from keystroke.execution.unwinding import Pause, Unwind
@@ -62,13 +63,20 @@ class Settle:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """Ask: let other branches come by what is on record before this event (see `Journal.turn_of`)."""
+
+    event: int
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
     """Ask: this branch waits. Leaves user code once all branches do; goes on where its time comes before that."""
 
     pause: Pause
 
 
-Ask = Try | Rest | Settle | Wait
+Ask = Try | Rest | Settle | Turn | Wait
 T = TypeVar("T")
 #: What a step does, apart from how it waits: asks are yielded, the end of a try is sent back.
 Story = Generator[Ask, TryEnd | None, T]
@@ -78,15 +86,23 @@ class Bodies:
     """Runs bodies in user code, and everything else outside of it."""
 
     def __init__(
-        self, boundary: Boundary, gate: Gate, trace: AttemptTrace, world: World, unwind: Unwind
+        self,
+        boundary: Boundary,
+        gate: Gate,
+        trace: AttemptTrace,
+        world: World,
+        unwind: Unwind,
+        journal: Journal,
     ) -> None:
         """For one attempt."""
+        self._journal = journal
         self._boundary = boundary
         self._gate = gate
         self._trace = trace
         self._world = world
         self._unwind = unwind
         self._tasks = TaskStandstill(unwind)
+        journal.tell_turns(self._tasks.give_turns)
         #: Who of the threads waits.
         self.threads = ThreadStandstill(unwind, gate)
 
@@ -124,8 +140,8 @@ class Bodies:
                 return self._run(ask)
             case Rest(seconds=seconds):
                 self._sleep(seconds)
-            case Settle():
-                pass
+            case Settle() | Turn():
+                pass  # code in one thread goes one way, and threads are told of each other's ends in order
             case Wait(pause=pause) if self._boundary.is_home():
                 # No other thread goes on while this one does; nor can tasks, beside a sync action that wants a long pause.
                 self._unwind.suspend([pause])
@@ -142,9 +158,20 @@ class Bodies:
                 await self._world.rest_async(seconds)
             case Settle():
                 await self._tasks.wait(None, None)
+            case Turn(event=event):
+                await self._take_turn(event)
             case Wait(pause=pause):
                 await self._tasks.wait(pause, self._seconds(pause))
         return None
+
+    async def _take_turn(self, event: int) -> None:
+        journal = self._journal
+        if journal.is_turn(event):
+            return
+        await self._tasks.wait_for_turn(event)
+        if not journal.is_turn(event):
+            # All wait, and nobody comes by what is missing.
+            journal.forgo_turns()
 
     def _seconds(self, pause: Pause) -> float | None:
         return None if pause.due is None else max((pause.due - self._world.now()).total_seconds(), 0)

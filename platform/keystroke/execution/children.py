@@ -151,6 +151,7 @@ class Children:
 
     def _wait(self, handles: Sequence[ChildHandle], branch: Branch) -> Story[None]:
         """Until all have ended. One that ended since it was started counts as news, also if this attempt began with it."""
+        yield self._calls.turn_of(*(handle.step for handle in handles))
         if any(handle.is_open or self._journal.settled_now(handle.step.identity) for handle in handles):
             self._calls.go_on_live()
         while waiting := self._still_open(handles):

@@ -108,6 +108,7 @@ class Hooks:
         return _Asked(name, codec, step, token)
 
     def _wait(self, asked: _Asked) -> Story[Any]:
+        yield self._calls.turn_of(asked.step)
         while asked.step.status is StepStatus.RUNNING:
             self._calls.go_on_live()
             settled = self._doors.ledger.settle_hook(self._expired(asked))

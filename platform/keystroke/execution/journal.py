@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from keystroke.domain.step import Step, StepStatus
 from keystroke.execution.branches import Branch, branch_of
+
+#: Behind every event on record.
+LAST: Final = sys.maxsize
 
 
 class Phase(StrEnum):
@@ -30,6 +35,9 @@ class Journal:
         # may never come by them.
         self._ahead = Counter(branch_of(step.identity) for step in steps if step.copied_from is None)
         self._settled: set[str] = set()
+        events = (step for step in steps if step.copied_from is None)
+        self._turns = sorted(((step.event, step.identity) for step in events), reverse=True)
+        self._on_turn: Callable[[int], None] | None = None
         self._is_live = not steps
         self._on_live = on_live
         self._lock = threading.Lock()
@@ -42,9 +50,41 @@ class Journal:
                 self._ahead[branch_of(identity)] -= 1
             goes_live = not self._is_live and (record is None or record.status is StepStatus.RETRYING)
             self._is_live = self._is_live or goes_live
+            turn = self._next_turn()
         if goes_live:
             self._on_live()
+        if self._on_turn is not None:
+            self._on_turn(turn)
         return record
+
+    def tell_turns(self, on_turn: Callable[[int], None]) -> None:
+        """Call `on_turn` with the number of the first event that the attempt has still to come by, whenever it comes by one."""
+        self._on_turn = on_turn
+
+    def turn_of(self, step: Step) -> int:
+        """The number of the event up to which other records come before the end of this call; 0: none has to.
+
+        What was on record by then had begun without it: code that is executed again has to begin that first, or else it could be
+        told in another order than before which of several calls has ended.
+        """
+        if step.copied_from is not None or not step.event:
+            return 0
+        return LAST if step.status is StepStatus.RUNNING or self.settled_now(step.identity) else step.event
+
+    def is_turn(self, turn: int) -> bool:
+        """Whether the attempt has come by everything that was on record before that event."""
+        with self._lock:
+            return turn <= self._next_turn()
+
+    def forgo_turns(self) -> None:
+        """The code does not come by all records any more: nobody waits for that."""
+        with self._lock:
+            self._turns.clear()
+
+    def _next_turn(self) -> int:
+        while self._turns and self._turns[-1][1] not in self._records:
+            self._turns.pop()
+        return self._turns[-1][0] if self._turns else LAST
 
     @property
     def ahead(self) -> tuple[str, ...]:

@@ -27,10 +27,11 @@ from keystroke.domain.states import Reason
 from keystroke.domain.step import RESERVED_KEYS, Step, StepKind, StepStatus
 from keystroke.errors import SecretUnreadable
 from keystroke.execution.attempt import Attempt
-from keystroke.execution.bodies import Ask, Bodies, Settle, TryEnd
+from keystroke.execution.bodies import Ask, Bodies, Settle, TryEnd, Turn
 from keystroke.execution.boundary import Boundary
 from keystroke.execution.branches import current_branch
 from keystroke.execution.gate import Gate, QuietGate
+from keystroke.execution.journal import Journal
 from keystroke.execution.ledger import Ledger
 from keystroke.execution.spans import AttemptTrace
 from keystroke.execution.unwinding import Cause, Pause, Unwind
@@ -159,8 +160,8 @@ class _Rehearsal(Attempt):
         """The recorded steps that the code did not come by."""
         return self._journal.ahead if self._journal is not None else ()
 
-    def _bodies(self, boundary: Boundary, trace: AttemptTrace) -> Bodies:
-        return _NoBodies(boundary, self._gate, trace, self._world, self._stops)
+    def _bodies(self, boundary: Boundary, trace: AttemptTrace, journal: Journal) -> Bodies:
+        return _NoBodies(boundary, self._gate, trace, self._world, self._stops, journal)
 
     def _end(self, workflow: Workflow[..., Any], ended: TryEnd) -> Outcome:
         if self.stopped and self._stops.cause is None:
@@ -195,18 +196,24 @@ class _NoBodies(Bodies):
     """Runs nothing: a body that would run is where the record ends."""
 
     def __init__(
-        self, boundary: Boundary, gate: Gate, trace: AttemptTrace, world: World, stops: _Stops
+        self,
+        boundary: Boundary,
+        gate: Gate,
+        trace: AttemptTrace,
+        world: World,
+        stops: _Stops,
+        journal: Journal,
     ) -> None:
-        super().__init__(boundary, gate, trace, world, stops)
+        super().__init__(boundary, gate, trace, world, stops, journal)
         self._stops = stops
 
     def _do(self, ask: Ask) -> TryEnd | None:
-        if not isinstance(ask, Settle):
+        if not isinstance(ask, Settle | Turn):
             self._stops.leave(_STOP)
         return super()._do(ask)
 
     async def _do_async(self, ask: Ask) -> TryEnd | None:
-        if not isinstance(ask, Settle):
+        if not isinstance(ask, Settle | Turn):
             await super()._do_async(Settle())
             self._stops.leave(_STOP)
         return await super()._do_async(ask)

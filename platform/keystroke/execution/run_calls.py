@@ -22,7 +22,7 @@ from keystroke.errors import (
     NotInWorkflowCode,
     WaitInAction,
 )
-from keystroke.execution.bodies import Bodies, Story
+from keystroke.execution.bodies import Bodies, Story, Turn
 from keystroke.execution.boundary import Boundary
 from keystroke.execution.branches import Branch, current_branch
 from keystroke.execution.calls import Asked, Call, mismatch, open_call
@@ -130,6 +130,10 @@ class RunCalls:
             asked.branch.note_record(recorded.now)
         return recorded
 
+    def turn_of(self, *steps: Step) -> Turn:
+        """To be asked before calls on record end: others began before that."""
+        return Turn(max((self._journal.turn_of(step) for step in steps), default=0))
+
     def go_on_live(self) -> None:
         """A wait on record goes on."""
         self._journal.go_live()
@@ -154,6 +158,7 @@ class RunCalls:
         if recorded is not None:
             self._compare(call, recorded)
         if recorded is not None and recorded.status is not StepStatus.RETRYING:
+            yield self.turn_of(recorded)
             return self._replay(call, recorded)
         return (yield from StepRun(self._doors, call, recorded).story())
 

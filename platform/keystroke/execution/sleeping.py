@@ -72,9 +72,11 @@ class Sleeping:
             left = self._doors.ledger.begin_sleep(step, duration)
             branch.note_record(step.now)
         elif step.status is StepStatus.RUNNING:
+            yield self._calls.turn_of(step)
             self._calls.go_on_live()
             left = self._doors.ledger.end_sleep(step)
         else:
+            yield self._calls.turn_of(step)
             return
         while left is not None:
             yield Wait(Pause(Reason.SLEEP, self._doors.clock() + left))

@@ -6,6 +6,8 @@ As long as one of them executes something the others wait in place, and go on in
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -31,6 +33,8 @@ class TaskStandstill:
         self._calls = 0
         self._begun = 0
         self._waiting: dict[asyncio.Future[None], Pause | None] = {}
+        self._turns: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._places = itertools.count()
         self._looks = False
         self._stood = False
 
@@ -56,6 +60,24 @@ class TaskStandstill:
         if waiting.done() and pause is not None:
             self._unwind.leave(pause)
 
+    async def wait_for_turn(self, turn: int) -> None:
+        """Let others go on, until `give_turns` comes to this one, or until all wait."""
+        waiting = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._turns, (turn, next(self._places), waiting))
+        self._waiting[waiting] = None
+        self._look()
+        try:
+            await asyncio.wait({waiting})
+        finally:
+            del self._waiting[waiting]
+
+    def give_turns(self, upto: int) -> None:
+        """Let those go on whose turn it is by now."""
+        while self._turns and self._turns[0][0] <= upto:
+            waiting = heapq.heappop(self._turns)[-1]
+            if not waiting.done():
+                waiting.set_result(None)
+
     def _look(self) -> None:
         if not (self._looks or self._stood) and self._all_wait():
             self._looks = True
@@ -70,7 +92,7 @@ class TaskStandstill:
         elif turns:
             asyncio.get_running_loop().call_soon(self._look_again, turns - 1, begun)
         else:
-            self._stood = True
+            self._looks, self._stood = False, True
             self._stand_still()
 
     def _all_wait(self) -> bool:
@@ -78,17 +100,18 @@ class TaskStandstill:
 
     def _stand_still(self) -> None:
         pauses = [pause for pause in self._waiting.values() if pause is not None]
-        if not pauses:
-            self._release()
+        if len(pauses) < len(self._waiting):
+            # Some wait just for the others, and go on before all are left.
+            self._release(lambda pause: pause is None)
             return
         self._unwind.suspend(pauses)
         # Tasks end with the root. Should that go on in spite of all, whom it waits for must not wait for ever.
         asyncio.get_running_loop().call_later(_MERCY, self._release)
 
-    def _release(self) -> None:
+    def _release(self, which: Callable[[Pause | None], bool] = lambda _: True) -> None:
         self._stood = False
-        for waiting in self._waiting:
-            if not waiting.done():
+        for waiting, pause in self._waiting.items():
+            if which(pause) and not waiting.done():
                 waiting.set_result(None)
 
 

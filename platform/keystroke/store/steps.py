@@ -75,7 +75,7 @@ select status, due_at, due_at - {now} as left_us from steps where run_id = :run_
 and exists (select 1 from runs where id = :run_id and attempt = :attempt and status = 'running')
 """)
 _COLUMNS: Final = """identity, key, name, kind, status, attempt, digest, input, output, error, tries, child_run_id,
-    copied_from, started_at, finished_at, due_at, now_at"""
+    copied_from, started_at, finished_at, due_at, now_at, event"""
 _LIST: Final = Sql(f"""
 select {_COLUMNS} from steps
 where run_id = :run_id and exists (
@@ -257,7 +257,7 @@ def _step(row: Any, *, payloads: bool) -> Step:
         finished_at=from_micros(row.finished_at), input=decode_payload(row.input) if payloads else None,
         output=decode_payload(row.output) if payloads else None, error=decode_payload(row.error),
         child_run_id=row.child_run_id, copied_from=row.copied_from, tries=_tries(decode_payload(row.tries)),
-        due_at=from_micros(row.due_at), now=from_micros(row.now_at),
+        due_at=from_micros(row.due_at), now=from_micros(row.now_at), event=row.event,
     )  # fmt: skip
 
 
