@@ -48,7 +48,7 @@ class SweepMissedWakeups:
 class WakeForgotten:
     """Who ends a child wakes its parent; a worker of an earlier version, which knows of no parents, does not."""
 
-    every: float = 5.0
+    every: float = 15.0
 
     def run(self, means: Means) -> None:
         """Queue the runs whose children have ended, and wake their queues."""
