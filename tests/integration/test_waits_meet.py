@@ -17,7 +17,7 @@ from keystroke.errors import HookExpired, LeaseLost
 from keystroke.operations.answer_hook import answer_by_token, find_asking
 from keystroke.operations.cancel_run import cancel_run
 from keystroke.operations.create_hook import HookRequest, create_hook
-from keystroke.operations.moving import move_run
+from keystroke.operations.moving import move_run, move_runs
 from keystroke.operations.read_journal import read_journal
 from keystroke.operations.record_sleep import begin_sleep, end_sleep
 from keystroke.operations.recover_runs import recover_attempt
@@ -26,6 +26,7 @@ from keystroke.operations.wake_due import wake_due
 from keystroke.store import answers, cancels, history, hooks, runs, waits, wakes
 from keystroke.store.answers import Answer
 from keystroke.store.runs import Changes
+from keystroke.store.sql import Sql
 from support.blocking import blocked
 from support.starts import Stage
 
@@ -48,6 +49,11 @@ def _ask(stage: Stage, lease: Lease, timeout: timedelta | None = None) -> tuple[
 def _timeline(stage: Stage, run_id: str) -> list[str]:
     with stage.database.read() as tx:
         return [entry.transition for entry in history.list_timeline(stage.scope, tx, run_id)]
+
+
+def _events(stage: Stage) -> int:
+    with stage.database.read() as tx:
+        return int(tx.value(Sql("select sum(events) from runs")))
 
 
 def test_a_run_that_comes_to_rest_while_it_is_answered_goes_on(
@@ -161,6 +167,56 @@ def test_a_recovery_behind_a_wait_keeps_it(stage: Stage, second: ThreadPoolExecu
     begin_sleep(stage.database, again, _SLEEP, timedelta(hours=5), stage.settings)
     assert read_journal(stage.database, again)[0].due_at == begun.due_at
     assert end_sleep(stage.database, again, begun) is not None
+
+
+def test_a_sleep_is_ended_once_it_is_over_and_by_its_attempt_alone(stage: Stage) -> None:
+    lease = stage.start_and_claim()
+    assert begin_sleep(stage.database, lease, _SLEEP, timedelta(hours=1), stage.settings) is not None
+    left = end_sleep(stage.database, lease, _SLEEP)
+    assert left is not None
+    assert timedelta(minutes=59) < left <= timedelta(hours=1)
+    with stage.database.transaction() as tx:
+        tx.run(Sql("update steps set due_at = {now}"))
+    before = _events(stage)
+    # Once more, as after a commit whose answer was lost.
+    assert [end_sleep(stage.database, lease, _SLEEP) for _ in range(2)] == [None, None]
+    [ended] = read_journal(stage.database, lease)
+    assert (ended.status, ended.digest, ended.started_at) == (StepStatus.SUCCESS, "d1", _NOW)
+    assert ended.finished_at is not None
+    assert ended.due_at is not None
+    assert ended.finished_at >= ended.due_at
+    assert _events(stage) == before + 1
+
+
+def test_who_has_lost_the_run_ends_no_sleep(stage: Stage) -> None:
+    lease = stage.start_and_claim()
+    begin_sleep(stage.database, lease, _SLEEP, timedelta(hours=1), stage.settings)
+    with stage.database.transaction() as tx:
+        tx.run(Sql("update steps set due_at = {now}"))
+    assert recover_attempt(stage.database, lease.run_id, lease.attempt, stage.settings)
+    assert stage.claim() is not None
+    with pytest.raises(LeaseLost):
+        end_sleep(stage.database, lease, _SLEEP)
+    assert [step.status for step in read_journal(stage.database, lease)] == [StepStatus.RUNNING]
+
+
+def test_many_sleepers_are_woken_batch_by_batch_each_with_its_entry(stage: Stage) -> None:
+    leases = [stage.start_and_claim() for _ in range(7)]
+    for lease in leases:
+        stage.finish(lease, Suspended(Reason.SLEEP, timedelta(microseconds=1)))
+    woken = [wake_due(stage.database, 3) for _ in range(4)]
+    assert woken == [{(stage.project.id, "default")}] * 3 + [set()]
+    for lease in leases:
+        assert _timeline(stage, lease.run_id) == ["create", "claim", "sleep", "due"]
+        assert stage.run(lease.run_id).status is Status.QUEUED
+
+
+def test_a_move_that_something_follows_is_made_run_by_run(stage: Stage) -> None:
+    lease = stage.start_and_claim()
+    for transition in (states.COMPLETE, states.CANCEL_AT_REST, states.HAND_BACK):
+        with stage.database.transaction() as tx, pytest.raises(ValueError, match=transition.name):
+            move_runs(tx, transition, [lease.run_id], actor=SYSTEM)
+    assert stage.run(lease.run_id).status is Status.RUNNING
 
 
 def test_a_cancel_behind_the_wake_cancels_the_queued_run(stage: Stage, second: ThreadPoolExecutor) -> None:

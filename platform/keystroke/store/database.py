@@ -60,19 +60,15 @@ class Tx:
         """Execute a guarded update with its inserts; the updated row, or None when the guard did not hold."""
         if self.backend == "postgresql":
             return self.row(statement.combined, params)
-        row = self.row(statement.update, params)
-        if row is not None:
-            for insert in statement.inserts:
-                self.run(insert, {**params, "moved_id": row.id})
-        return row
+        return next(iter(self.guarded_all(statement, params)), None)
 
     def guarded_all(self, statement: Guarded, params: Params) -> Sequence[Row[Any]]:
         """The same for an update of many rows; those that were updated."""
         if self.backend == "postgresql":
             return self.rows(statement.combined, params)
         rows = self.rows(statement.update, params)
-        for insert in statement.inserts:
-            self.run_many(insert, [{**params, "moved_id": row.id} for row in rows])
+        for insert in statement.inserts if rows else ():
+            self.run(insert, {**params, "moved_ids": [row.id for row in rows]})
         return rows
 
     def run_held(self, statement: HeldInsert, params: Params) -> int:
@@ -168,6 +164,12 @@ class Database:
         """One read transaction."""
         with self._begun("begin" if self.backend == "sqlite" else "begin read only") as tx:
             yield tx
+
+    @contextmanager
+    def single_read(self) -> Iterator[Tx]:
+        """For a single statement that reads: saves the round trips of a transaction, and tells nobody of a change."""
+        with _unavailable(), self._engine.connect() as connection:
+            yield Tx(connection, self.backend)
 
     @contextmanager
     def statement(self) -> Iterator[Tx]:

@@ -83,8 +83,8 @@ class Guarded:
         ]
         self.combined: Final = Sql(f"with {', '.join(parts)} select * from moved")
         self.update: Final = Sql(update)
-        row = "(select * from runs where id = :moved_id) moved"
-        self.inserts: Final = tuple(Sql(insert.replace("{moved}", row)) for insert in inserts)
+        rows = "(select * from runs where id {in:moved_ids}) moved"
+        self.inserts: Final = tuple(Sql(insert.replace("{moved}", rows)) for insert in inserts)
 
 
 class HeldInsert:
