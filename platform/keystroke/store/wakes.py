@@ -32,7 +32,10 @@ def due_runs(tx: Tx, limit: int) -> list[str]:
 
 
 def next_due(tx: Tx, until: int | None) -> int | None:
-    """When the next run, or the next place in a rate limit, comes due, in microseconds since 1970; None where none does, or none until then."""
+    """When the next run, or the next place in a rate limit, comes due, in microseconds since 1970.
+
+    None where none does, or none until then.
+    """
     due: int | None = tx.value(_NEXT_DUE, {"until": until})
     return due
 
