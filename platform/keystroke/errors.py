@@ -246,7 +246,7 @@ class HookEnded(KeystrokeError):
 
 
 class IdempotencyConflict(KeystrokeError):
-    """The idempotency key {key} was used for run {run_id} with another input, tags, priority or run_at."""
+    """The idempotency key {key} was used for run {run_id}: another replay, or with another input, tags, priority or run_at."""
 
     code = "idempotency-conflict"
 

@@ -299,6 +299,7 @@ def test_pages_list_and_answer_what_waits(api: Api) -> None:
         text = page(api, path)
         assert f'action="/hooks/{question.id}/answer"' in text
         assert HOOK_TOKEN.search(text) is None
+    assert f"<code>{question.run_id[-6:]}</code>" in page(api, "/hooks"), "which of the runs it is"
     csrf = token(page(api, "/hooks"))
     target = f"/hooks/{question.id}/answer"
     assert post(api, target, **{"input.approved": "true"}).status_code == 403, "a form of somebody else"

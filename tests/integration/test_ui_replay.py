@@ -54,6 +54,9 @@ def test_what_cannot_be_replayed_is_said_on_the_runs_page(show: Show) -> None:
     assert "has no step nothing#0" in page(api, f"/history/{run_id}")
     assert post(api, f"/history/{run_id}/replay", origin="http://evil.example", **form).status_code == 403
     assert api.client.get("/history/run_01jd3v5w0gf8tbm5zbbdb40jyq/replay").status_code == 404
+    stale = api.client.get(f"/history/{run_id}/replay?from_step=%3Cb%3Enothing%230")
+    assert stale.status_code == 422, "it would not begin where the link says"
+    assert "This run has no step &lt;b&gt;nothing#0 on record" in stale.text
 
 
 def test_the_recorded_input_is_edited_in_the_form(show: Show) -> None:
@@ -61,7 +64,11 @@ def test_the_recorded_input_is_edited_in_the_form(show: Show) -> None:
     source = failed_family(api.stage)["parent"]
     text = page(api, f"/history/{source}/replay?from_step=mail%230")
     assert '<option value="mail#0" selected>' in text
-    for shown in ('value="Grace Hopper"', 'value="grace@example.com"', "It is on record: leave it empty to keep it."):
+    for shown in (
+        'value="Grace Hopper"',
+        'value="grace@example.com"',
+        "It is on record: leave it empty to keep it.",
+    ):
         assert shown in text
     assert "navy&#34;" in text
     fields = {

@@ -88,6 +88,7 @@ def _shown(caller: Principal, run_id: str, from_step: str, entry: Entry | None, 
     if entry is None:
         text = json.dumps(record["input"], indent=2, ensure_ascii=False)
         entry = Entry(entered=filled, json=text if as_json or filled is None else None)
+        entry.whole.extend(_unknown(record["steps"], from_step))
     page = ReplayPage(
         record={name: record[name] for name in ("id", "workflow", "workflow_name", "project", "status")},
         url=f"/history/{run_id}", from_step=from_step, steps=_choices(record["steps"], from_step),
@@ -103,6 +104,13 @@ def _schema(caller: Principal, record: dict[str, Any]) -> dict[str, Any]:
     with services().database.read() as tx:
         project = access.get_project(caller.scope, tx, record["project"])
         return deployments.get_workflow(caller.scope, tx, project, record["workflow"]).input_schema
+
+
+def _unknown(steps: Sequence[dict[str, Any]], from_step: str) -> list[str]:
+    """What to say of a link to a step that is not on record: the form would begin at the beginning."""
+    if not from_step or any(step["identity"] == from_step for step in steps):
+        return []
+    return [f"This run has no step {from_step} on record: choose where to start from."]
 
 
 def _choices(steps: Sequence[dict[str, Any]], from_step: str) -> list[Choice]:
