@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any, Final
 
 _SHORT: Final = {
-    "run": ("id", "workflow", "status", "status_reason", "status_detail", "created_at", "duration_ms", "output"),
+    "run": (
+        "id",
+        "workflow",
+        "status",
+        "status_reason",
+        "status_detail",
+        "created_at",
+        "duration_ms",
+        "output",
+    ),
     "runs": ("id", "workflow", "status", "created_at", "duration_ms"),
     "workflow": ("slug", "name", "description"),
     "workflows": ("slug", "name"),
