@@ -59,7 +59,8 @@ def _check_database(settings: Settings) -> None:
 def _serve(settings: Settings) -> int:
     """Run gunicorn here. Its children must never return into the caller's code, which belongs to this process."""
     parent = os.getpid()
-    arbiter = Arbiter(_Gunicorn(settings))
+    gunicorn = _Gunicorn(settings)
+    arbiter = Arbiter(gunicorn)
     try:
         arbiter.run()
     except SystemExit as end:
@@ -67,7 +68,7 @@ def _serve(settings: Settings) -> int:
         if os.getpid() != parent:
             logging.shutdown()
             os._exit(code)
-        if not arbiter.LISTENERS:
+        if not gunicorn.listened:
             print(f"keystroke api: {_NOT_FREE.format(listen=settings.listen)}", file=sys.stderr)
         return code
     return 0
@@ -78,12 +79,24 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        #: Whether it has come to listen; at its end gunicorn has let go of its sockets, and does not tell any more.
+        self.listened = False
         super().__init__()
 
     def load_config(self) -> None:
         """Set what differs from gunicorn's defaults."""
         for name, value in _configuration(self._settings).items():
             self.cfg.set(name, value)
+        self.cfg.set("when_ready", self._tell_ready)
+
+    def _tell_ready(self, _arbiter: Arbiter) -> None:
+        self.listened = True
+        settings = self._settings
+        announce(
+            ApiListening(
+                listen=settings.listen, processes=settings.api_processes, threads=settings.api_threads
+            )
+        )
 
     def load(self) -> WSGIApplication:
         """Make the app; called in each process after it was forked."""
@@ -91,11 +104,7 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
 
 
 def _configuration(settings: Settings) -> dict[str, Any]:
-    listening = ApiListening(
-        listen=settings.listen, processes=settings.api_processes, threads=settings.api_threads
-    )
     return {
-        "when_ready": lambda _arbiter: announce(listening),
         "bind": settings.listen,
         "workers": settings.api_processes,
         "worker_class": "keystroke_api.server.Worker",

@@ -86,6 +86,7 @@ def test_it_serves_and_ends_at_once(processes: Processes, listening: Settings) -
     assert time.monotonic() - began < 5
     assert "POST" in started.output
     assert "Traceback" not in started.output
+    assert "cannot be listened on" not in started.output
 
 
 def test_several_processes_serve(processes: Processes, listening: Settings) -> None:
