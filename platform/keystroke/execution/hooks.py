@@ -165,8 +165,8 @@ class Hooks:
         )
 
 
-class RunHook:
-    """See `authoring.hooks.Hook`."""
+class _Face:
+    """What both faces share."""
 
     def __init__(self, hooks: Hooks, asked: _Asked) -> None:
         """A hook on record."""
@@ -182,29 +182,18 @@ class RunHook:
     def url(self) -> str:
         """The link."""
         return self._hooks.url(self._asked)
+
+
+class RunHook(_Face):
+    """See `authoring.hooks.Hook`."""
 
     def wait(self) -> Any:
         """The validated answer."""
         return self._hooks.wait(self._asked)
 
 
-class AsyncRunHook:
+class AsyncRunHook(_Face):
     """See `authoring.hooks.AsyncHook`."""
-
-    def __init__(self, hooks: Hooks, asked: _Asked) -> None:
-        """A hook on record."""
-        self._hooks = hooks
-        self._asked = asked
-
-    @property
-    def token(self) -> str:
-        """What the link ends in."""
-        return self._asked.token
-
-    @property
-    def url(self) -> str:
-        """The link."""
-        return self._hooks.url(self._asked)
 
     async def wait(self) -> Any:
         """The validated answer."""
