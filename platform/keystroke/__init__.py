@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from keystroke.authoring.context import AsyncContext, Context
     from keystroke.authoring.exceptions import ActionFailed, ChildFailed, Fatal, HookTimeout, RunCanceled
     from keystroke.authoring.hooks import AsyncHook, Hook
+    from keystroke.authoring.poll import poll
+    from keystroke.authoring.schedule import schedule
+    from keystroke.authoring.webhook import webhook
     from keystroke.authoring.workflow import workflow
     from keystroke.domain.limits import Concurrency, RateLimit
     from keystroke.domain.retry import Backoff
@@ -19,13 +22,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ActionFailed", "AsyncChildRun", "AsyncContext", "AsyncHook", "Backoff", "ChildFailed", "ChildRun", "Concurrency",
-    "Context", "Fatal", "Hook", "HookTimeout", "RateLimit", "RunCanceled", "__version__", "action", "workflow",
+    "Context", "Fatal", "Hook", "HookTimeout", "RateLimit", "RunCanceled", "__version__", "action", "poll",
+    "schedule", "webhook", "workflow",
 ]  # fmt: skip
 
 #: Which module has each word. They are imported when they are first used, so that `keystroke --help` need not wait.
 _WORDS = {
     "action": "keystroke.authoring.action",
     "workflow": "keystroke.authoring.workflow",
+    "webhook": "keystroke.authoring.webhook",
+    "schedule": "keystroke.authoring.schedule",
+    "poll": "keystroke.authoring.poll",
     "Context": "keystroke.authoring.context",
     "AsyncContext": "keystroke.authoring.context",
     "Hook": "keystroke.authoring.hooks",

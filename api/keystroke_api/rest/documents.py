@@ -34,7 +34,7 @@ class StartedRuns(BaseModel):
 
 
 class Trigger(BaseModel):
-    """What started the run. `payload` is not in lists."""
+    """What started the run. `payload` is not in lists; what has no default here is there for schedules alone."""
 
     type: TriggerType
     label: str
@@ -42,6 +42,11 @@ class Trigger(BaseModel):
     id: str | None
     payload: Any = None
     fired_at: Time | None
+    scheduled_at: Time | None = Field(default=None, description="The time that a schedule's run stands for.")
+    previous_fire: Time | None = Field(
+        default=None, description="The time before, for which the schedule fired."
+    )
+    missed: int = Field(default=0, description="How many times of a schedule passed before it without a run.")
 
 
 class Actor(BaseModel):

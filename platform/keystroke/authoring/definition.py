@@ -38,8 +38,14 @@ def collecting_problems() -> Iterator[list[ProjectProblem]]:
 
 def report(function: Callable[..., Any], messages: list[str]) -> None:
     """Note what is wrong with the definition of a function, or raise DefinitionError outside of a load."""
-    path, line = place(function)
-    problems = [ProjectProblem(path, line, message) for message in messages]
+    report_at(place(function), messages)
+
+
+def report_at(where: tuple[str, int | None], messages: list[str]) -> None:
+    """The same for what is no function: `where` is file and line of the definition. Without messages nothing is wrong."""
+    if not messages:
+        return
+    problems = [ProjectProblem(*where, message) for message in messages]
     collected = _collected.get()
     if collected is None:
         raise DefinitionError(problems)

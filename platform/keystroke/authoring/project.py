@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,6 +18,7 @@ from keystroke.authoring.imports import (
     project_modules,
 )  # fmt: skip
 from keystroke.authoring.project_file import ProjectFile, read_project_file
+from keystroke.authoring.source import Source, sources_in
 from keystroke.authoring.workflow import Workflow
 from keystroke.authoring.workflow_manifest import workflow_manifest
 from keystroke.domain.manifest import Manifest
@@ -26,14 +27,15 @@ from keystroke.settings import PROJECT_FILE
 
 AnyWorkflow = Workflow[..., Any]
 AnyAction = Action[..., Any]
+Definition = AnyWorkflow | AnyAction | Source
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedProject:
     """A project whose code is imported in this process.
 
-    `workflows` are by slug, `actions` by name, `modules` the names of the project's own modules; `directory` is the one
-    with keystroke.toml.
+    `workflows` and `sources` are by slug, `actions` by name, `modules` the names of the project's own modules; `directory`
+    is the one with keystroke.toml.
     """
 
     directory: Path
@@ -43,6 +45,7 @@ class LoadedProject:
     actions: dict[str, AnyAction]
     manifest: Manifest
     modules: frozenset[str]
+    sources: dict[str, Source] = field(default_factory=dict)
 
 
 def load_project(directory: Path) -> LoadedProject:
@@ -60,10 +63,11 @@ def load_project(directory: Path) -> LoadedProject:
 
 
 def _loaded(
-    file: ProjectFile, definitions: list[AnyWorkflow | AnyAction], modules: dict[str, ModuleType]
+    file: ProjectFile, definitions: list[Definition], modules: dict[str, ModuleType]
 ) -> LoadedProject:
     workflows = {each.slug: each for each in definitions if isinstance(each, Workflow)}
     actions = {each.name: each for each in definitions if isinstance(each, Action)}
+    sources = {each.slug: each for each in definitions if isinstance(each, Source)}
     for action in actions.values():
         action.prepare()
     return LoadedProject(
@@ -72,12 +76,13 @@ def _loaded(
         project=file.project,
         workflows=workflows,
         actions=actions,
-        manifest=_manifest(file, workflows),
+        manifest=_manifest(file, workflows, sources),
         modules=frozenset(modules),
+        sources=sources,
     )
 
 
-def _manifest(file: ProjectFile, workflows: dict[str, AnyWorkflow]) -> Manifest:
+def _manifest(file: ProjectFile, workflows: dict[str, AnyWorkflow], sources: dict[str, Source]) -> Manifest:
     return Manifest(
         organization=file.organization,
         project=file.project,
@@ -86,15 +91,16 @@ def _manifest(file: ProjectFile, workflows: dict[str, AnyWorkflow]) -> Manifest:
         workflows={
             slug: workflow_manifest(each, _place(file, each)) for slug, each in sorted(workflows.items())
         },
+        sources={slug: each.manifest(_place(file, each)) for slug, each in sorted(sources.items())},
     )
 
 
-def _gather(modules: Iterable[ModuleType]) -> list[AnyWorkflow | AnyAction]:
-    found = {
+def _gather(modules: Iterable[ModuleType]) -> list[Definition]:
+    found: dict[int, Definition] = {
         id(each): each
         for module in modules
-        for each in vars(module).values()
-        if isinstance(each, Workflow | Action)
+        for each in (*vars(module).values(), *sources_in(module))
+        if isinstance(each, Workflow | Action | Source)
     }
     return sorted(found.values(), key=lambda each: (each.place[0], each.place[1] or 0))
 
@@ -109,13 +115,15 @@ def _missing_folders(file: ProjectFile) -> list[ProjectProblem]:
     ]
 
 
-def _definition_problems(definitions: list[AnyWorkflow | AnyAction]) -> Iterator[ProjectProblem]:
+def _definition_problems(definitions: list[Definition]) -> Iterator[ProjectProblem]:
     known = {each.slug for each in definitions if isinstance(each, Workflow)}
     for each in definitions:
         for message in each.problems():
             yield ProjectProblem(*each.place, message)
         if isinstance(each, Workflow):
             yield from _handler_problems(each, known)
+        if isinstance(each, Source):
+            yield from _attachment_problems(each, known)
 
 
 def _handler_problems(workflow: AnyWorkflow, known: set[str]) -> Iterator[ProjectProblem]:
@@ -126,17 +134,30 @@ def _handler_problems(workflow: AnyWorkflow, known: set[str]) -> Iterator[Projec
         yield ProjectProblem(*workflow.place, f"workflow {workflow.slug}: {message}")
 
 
-def _duplicates(file: ProjectFile, definitions: list[AnyWorkflow | AnyAction]) -> Iterator[ProjectProblem]:
-    first: dict[tuple[type, str], AnyWorkflow | AnyAction] = {}
+def _attachment_problems(source: Source, known: set[str]) -> Iterator[ProjectProblem]:
+    for each in source.attachments:
+        if each.workflow.slug not in known:
+            message = f"it starts {each.workflow.slug}, which no module of the project defines by name"
+            yield ProjectProblem(*source.place, f"{source.subject}: {message}")
+
+
+def _duplicates(file: ProjectFile, definitions: list[Definition]) -> Iterator[ProjectProblem]:
+    """Sources share one space of slugs, whatever their kind: `triggers list` names all of them."""
+    first: dict[tuple[str, str], Definition] = {}
     for each in definitions:
-        key = each.slug if isinstance(each, Workflow) else each.name
-        earlier = first.setdefault((type(each), key), each)
+        word, key = _named(each)
+        earlier = first.setdefault((word, key), each)
         if earlier is not each:
-            word = "slug" if isinstance(each, Workflow) else "action name"
             yield ProjectProblem(*each.place, f"the {word} {key!r} is taken by {_place(file, earlier)}")
 
 
-def _place(file: ProjectFile, definition: AnyWorkflow | AnyAction) -> str:
+def _named(definition: Definition) -> tuple[str, str]:
+    if isinstance(definition, Action):
+        return "action name", definition.name
+    return ("slug" if isinstance(definition, Workflow) else "trigger slug"), definition.slug
+
+
+def _place(file: ProjectFile, definition: Definition) -> str:
     path, line = definition.place
     return f"{_relative(file, path)}:{line}"
 

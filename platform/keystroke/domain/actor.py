@@ -29,7 +29,11 @@ SYSTEM = Actor("system", "keystroke", "Keystroke")
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """What started a run: `label` reads well, `value` is the raw value, `payload` what came with it."""
+    """What started a run: `label` reads well, `value` is the raw value, `payload` what came with it.
+
+    `id` is that of the delivery or the tick. Of a schedule's run `scheduled_at` is the time that it stands for, `previous_fire`
+    the one before, and `missed` how many times in between nothing was started for.
+    """
 
     type: TriggerType
     label: str
@@ -37,3 +41,6 @@ class Trigger:
     id: str | None = None
     payload: Any = None
     fired_at: datetime | None = None
+    scheduled_at: datetime | None = None
+    previous_fire: datetime | None = None
+    missed: int | None = None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from keystroke.domain.source import SourceManifest
+
 
 @dataclass(frozen=True, slots=True)
 class WorkflowManifest:
@@ -54,12 +56,21 @@ class Manifest:
     digest: str
     git_commit: str | None
     workflows: dict[str, WorkflowManifest]
+    sources: dict[str, SourceManifest] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The body that is kept with the deployment."""
-        return {"workflows": {slug: workflow.as_json() for slug, workflow in self.workflows.items()}}
+        return {
+            "workflows": {slug: workflow.as_json() for slug, workflow in self.workflows.items()},
+            "sources": {slug: source.as_json() for slug, source in self.sources.items()},
+        }
 
 
 def workflows_from_json(body: dict[str, Any]) -> dict[str, WorkflowManifest]:
     """The workflows of a published manifest, by slug."""
     return {slug: WorkflowManifest.from_json(data) for slug, data in body.get("workflows", {}).items()}
+
+
+def sources_from_json(body: dict[str, Any]) -> dict[str, SourceManifest]:
+    """The sources of a published manifest, by slug."""
+    return {slug: SourceManifest.from_json(data) for slug, data in body.get("sources", {}).items()}

@@ -59,11 +59,17 @@ def actor_json(actor: Actor) -> Json:
 
 
 def trigger_json(trigger: Trigger, hidden: frozenset[str]) -> Json:
-    """`{type, label, value, id, payload, fired_at}`."""
-    return {
+    """`{type, label, value, id, payload, fired_at}`; of a schedule also `scheduled_at`, `previous_fire` and `missed`."""
+    shown = {
         "type": trigger.type, "label": trigger.label, "value": trigger.value, "id": trigger.id,
         "payload": redact(trigger.payload, hidden), "fired_at": rfc3339(trigger.fired_at),
     }  # fmt: skip
+    if trigger.scheduled_at is not None:
+        shown |= {
+            "scheduled_at": rfc3339(trigger.scheduled_at), "previous_fire": rfc3339(trigger.previous_fire),
+            "missed": trigger.missed or 0,
+        }  # fmt: skip
+    return shown
 
 
 def usage_json(run: Run) -> Json:

@@ -8,6 +8,7 @@ from keystroke.domain.actor import Actor
 from keystroke.domain.manifest import Manifest
 from keystroke.domain.scope import Scope
 from keystroke.errors import ForeignOrganization
+from keystroke.operations.publish_sources import activate
 from keystroke.store import Database, Tx, access, deployments
 from keystroke.store.access import Project
 from keystroke.store.deployments import Deployment
@@ -32,7 +33,7 @@ def publish_deployment(database: Database, manifest: Manifest, make_current: boo
         project = access.ensure_project(tx, manifest.organization, manifest.project)
         deployment_id, new = deployments.insert_deployment(tx, project, manifest)
         if new or make_current:
-            deployments.activate(tx, project, deployment_id)
+            activate(tx, project, deployment_id)
             project = access.ensure_project(tx, manifest.organization, manifest.project)
     return Published(project, deployment_id, project.current_deployment_id == deployment_id)
 
@@ -49,7 +50,7 @@ def publish_for(
         project = _project_of(tx, scope, manifest)
         deployment_id, new = deployments.insert_deployment(tx, project, manifest)
         if new:
-            deployments.activate(tx, project, deployment_id)
+            activate(tx, project, deployment_id)
             access.audit(
                 tx, project.organization_id, actor, "deployment.publish", deployment_id, manifest.digest
             )
@@ -64,7 +65,7 @@ def activate_deployment(
     with database.transaction() as tx:
         found = access.get_project(scope, tx, project)
         if not deployments.get_deployment(scope, tx, found, deployment_id).current:
-            deployments.activate(tx, found, deployment_id)
+            activate(tx, found, deployment_id)
             access.audit(tx, found.organization_id, actor, "deployment.activate", deployment_id)
         return deployments.get_deployment(scope, tx, found, deployment_id)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from keystroke import ids
 from keystroke.box import Box
@@ -21,7 +21,7 @@ from keystroke.domain.payload import decode_payload, digest, encode_payload
 from keystroke.domain.scope import Scope
 from keystroke.domain.states import Status
 from keystroke.domain.traceparent import parse_traceparent
-from keystroke.errors import IdempotencyConflict, KeystrokeError
+from keystroke.errors import IdempotencyConflict, InvalidInput, KeystrokeError
 from keystroke.operations.admission import Admitted, Ticket, admit, reserve
 from keystroke.operations.canceling import CancelRequested
 from keystroke.operations.check_input import (
@@ -35,6 +35,8 @@ from keystroke.store import Database, Tx, deployments, history, idempotency, run
 from keystroke.store.access import Project
 
 T = TypeVar("T")
+#: A run whose input is no input yet is admitted by its first attempt, or fails there.
+_NO_KEYS: Final[dict[str, Any]] = {"ticket": None, "rate_key": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,9 @@ class RecordedInput:
 class StartRequest:
     """A wish to start a run. `input` is the JSON value as given; `priority` None is the workflow's own.
 
-    With `recorded` that input is taken as it is, in place of `input`.
+    With `recorded` that input is taken as it is, in place of `input`. With `behind_transform` there is none yet: the first
+    attempt makes it from the trigger's payload. With `keeps_invalid` an input that does not fit is no refusal: what came from
+    outside is not lost, but a run whose first attempt fails as `invalid_input`.
     """
 
     workflow: str
@@ -63,6 +67,8 @@ class StartRequest:
     traceparent: str | None = None
     lineage: Lineage = NO_LINEAGE
     recorded: RecordedInput | None = None
+    behind_transform: bool = False
+    keeps_invalid: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,7 @@ class CheckedStart:
 
     request: StartRequest
     workflow: WorkflowManifest
-    input_text: str
+    input_text: str | None
     trigger_text: str | None
     digest: str
     ticket: Ticket | None
@@ -164,6 +170,16 @@ def start_in(
     return insert_start(tx, project, check_start(tx, project, request, settings, box), settings)
 
 
+def start_all_in(
+    tx: Tx, project: Project, requests: Sequence[StartRequest], settings: Settings, box: Box | None
+) -> list[StartedRun]:
+    """`start_in` for several at once: all are checked before the first write, and none is started if one is refused."""
+    checked = [_check(tx, project, each, settings, box) for each in requests]
+    _reserve(tx, project, checked)
+    started = [insert_start(tx, project, each, settings) for each in checked]
+    return [each for each in _as_of_the_end(list(started)) if isinstance(each, StartedRun)]
+
+
 def check_start(
     tx: Tx, project: Project, request: StartRequest, settings: Settings, box: Box | None
 ) -> CheckedStart:
@@ -200,7 +216,7 @@ def _check(
     workflow = deployments.get_workflow(scope, tx, project, request.workflow)
     limit = settings.payload_limit
     refuse_unstorable_tags(workflow, request.tags)
-    recorded = request.recorded or _checked_input(project, workflow, request.input, limit, box)
+    recorded, fits = _recorded_input(project, workflow, request, limit, box)
     payload = request.trigger.payload
     identity = recorded.known_by
     if request.recorded is None:
@@ -211,13 +227,30 @@ def _check(
     return CheckedStart(
         request=replace(request, tags={**workflow.tags, **request.tags}),
         workflow=workflow,
-        input_text=recorded.text,
+        input_text=None if request.behind_transform else recorded.text,
         trigger_text=None
         if payload is None
         else encode_payload(payload, what="trigger payload", limit=limit),
         digest=digest(encode_payload(identity, what="start")),
-        **_keys(workflow, recorded, {**workflow.tags, **request.tags}),
+        **(_keys(workflow, recorded, {**workflow.tags, **request.tags}) if fits else _NO_KEYS),
     )
+
+
+def _recorded_input(
+    project: Project, workflow: WorkflowManifest, request: StartRequest, limit: int, box: Box | None
+) -> tuple[RecordedInput, bool]:
+    """What is recorded as the input, and whether it is one by the schema, so that keys can be made of it."""
+    if request.recorded is not None:
+        return request.recorded, True
+    if request.behind_transform:
+        return RecordedInput("null", None), False
+    try:
+        return _checked_input(project, workflow, request.input, limit, box), True
+    except InvalidInput:
+        if not request.keeps_invalid:
+            raise
+    text = encode_payload(request.input, what="input", limit=limit)
+    return RecordedInput(text, text), False
 
 
 def _keys(workflow: WorkflowManifest, recorded: RecordedInput, tags: dict[str, str]) -> dict[str, Any]:
@@ -273,4 +306,5 @@ def _new_run(project: Project, checked: CheckedStart, run_id: str) -> runs.NewRu
         run_at=request.run_at, idempotency_key=request.idempotency_key, trace_id=trace_id or secrets.token_hex(16),
         parent_span_id=parent_span_id, seed=request.lineage.seed or secrets.token_hex(16), lineage=request.lineage,
         concurrency_key=None if checked.ticket is None else checked.ticket.key, rate_key=checked.rate_key,
+        behind_transform=request.behind_transform,
     )  # fmt: skip

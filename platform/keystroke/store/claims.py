@@ -50,8 +50,9 @@ _TAKEN: Final = """
 """
 _LEASED: Final = """
     id, attempt, events, project_id, worker_id, workflow, queue, admitted_at, seed, trace_id, parent_span_id, trigger_type,
-    trigger_label, trigger_value, trigger_id, fired_at, actor_type, actor_id, actor_name, tags, failures, max_attempts,
-    retry, parent_run_id, root_run_id, started_at, active_us, cancel_requested_at, timeout_us, budget_nano,
+    trigger_label, trigger_value, trigger_id, fired_at, scheduled_at, previous_fire_at, missed, behind_transform,
+    actor_type, actor_id, actor_name, tags, failures, max_attempts, retry, parent_run_id, root_run_id, started_at,
+    active_us, cancel_requested_at, timeout_us, budget_nano,
     (select body from run_payloads where run_id = runs.id and name = 'input') as input,
     (select body from run_payloads where run_id = runs.id and name = 'trigger') as trigger_payload
 """
@@ -223,7 +224,7 @@ def _lease(row: Row[Any], *, more: bool) -> Lease:
         trace_id=row.trace_id, parent_span_id=row.parent_span_id,
         trigger=Trigger(
             row.trigger_type, row.trigger_label, row.trigger_value, row.trigger_id, decode_payload(row.trigger_payload),
-            from_micros(row.fired_at),
+            from_micros(row.fired_at), from_micros(row.scheduled_at), from_micros(row.previous_fire_at), row.missed,
         ),
         actor=Actor(row.actor_type, row.actor_id, row.actor_name), tags=json.loads(row.tags or "{}"),
         failures=row.failures, max_attempts=row.max_attempts, retry=json.loads(row.retry) if row.retry else None,
@@ -231,4 +232,5 @@ def _lease(row: Row[Any], *, more: bool) -> Lease:
         active=timedelta(microseconds=row.active_us), cancel_requested=row.cancel_requested_at is not None, more=more,
         timeout=None if row.timeout_us is None else timedelta(microseconds=row.timeout_us),
         budget=None if row.budget_nano is None else from_nano(row.budget_nano),
+        behind_transform=bool(row.behind_transform),
     )  # fmt: skip

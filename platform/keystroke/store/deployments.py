@@ -12,8 +12,9 @@ from sqlalchemy import Row
 
 from keystroke import ids
 from keystroke.clock import from_micros
-from keystroke.domain.manifest import Manifest, WorkflowManifest, workflows_from_json
+from keystroke.domain.manifest import Manifest, WorkflowManifest, sources_from_json, workflows_from_json
 from keystroke.domain.scope import Scope
+from keystroke.domain.source import SourceManifest
 from keystroke.errors import DeploymentNotFound, ProjectNotFound, WorkflowNotFound
 from keystroke.store.access import Project
 from keystroke.store.database import Tx
@@ -94,6 +95,11 @@ def activate(tx: Tx, project: Project, deployment_id: str) -> None:
     """Make a deployment the project's current one."""
     tx.run(_ACTIVATE, {"id": deployment_id, "project_id": project.id})
     tx.run(_ACTIVATED, {"id": deployment_id})
+
+
+def sources_of(tx: Tx, project_id: str, deployment_id: str) -> dict[str, SourceManifest]:
+    """The sources of a published manifest, by slug."""
+    return sources_from_json(json.loads(tx.value(_MANIFEST, {"id": deployment_id, "project_id": project_id})))
 
 
 def get_workflows(scope: Scope, tx: Tx, project: Project) -> dict[str, WorkflowManifest]:

@@ -210,7 +210,7 @@ def _run(row: Row[Any], project: Project, payloads: dict[str, Any], usage: list[
         organization=project.organization, status=Status(row.status), status_reason=_status_reason(row),
         trigger=Trigger(
             row.trigger_type, row.trigger_label, row.trigger_value, row.trigger_id, payloads.get("trigger"),
-            from_micros(row.fired_at),
+            from_micros(row.fired_at), from_micros(row.scheduled_at), from_micros(row.previous_fire_at), row.missed,
         ),
         actor=Actor(row.actor_type, row.actor_id, row.actor_name), created_at=from_micros(row.created_at),
         queued_at=from_micros(row.queued_at), started_at=from_micros(row.started_at),

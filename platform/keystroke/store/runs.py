@@ -25,13 +25,15 @@ insert into runs (
     retention_us, due_at, admitted_at, created_at, queued_at, updated_at, trigger_type, trigger_label, trigger_value,
     trigger_id, fired_at, actor_type, actor_id, actor_name, parent_run_id, parent_step, root_run_id, replay_of,
     idempotency_key, seed, trace_id, parent_span_id, tags, detached, timeout_us, budget_nano, on_failure, concurrency_key,
-    concurrency_limit, concurrency_policy, rate_key, rate_limit, rate_per_us)
+    concurrency_limit, concurrency_policy, rate_key, rate_limit, rate_per_us, behind_transform, scheduled_at,
+    previous_fire_at, missed)
 select :id, 1, :organization_id, :project_id, 'workflow', :workflow, :workflow_name, :queue, :priority, 'queued',
     :max_attempts, :retry, :retention_us, coalesce(:run_at, clock.now), null, clock.now, coalesce(:run_at, clock.now),
     clock.now, :trigger_type, :trigger_label, :trigger_value, :trigger_id, coalesce(:fired_at, clock.now), :actor_type,
     :actor_id, :actor_name, :parent_run_id, :parent_step, :root_run_id, :replay_of, :idempotency_key, :seed, :trace_id,
     :parent_span_id, :tags, :detached, :timeout_us, :budget_nano, :on_failure, :concurrency_key, :concurrency_limit,
-    :concurrency_policy, :rate_key, :rate_limit, :rate_per_us
+    :concurrency_policy, :rate_key, :rate_limit, :rate_per_us, :behind_transform, :scheduled_at, :previous_fire_at,
+    :missed
 from (select {now} as now) clock
 returning due_at > created_at
 """)
@@ -100,6 +102,7 @@ class NewRun:
     lineage: Lineage = NO_LINEAGE
     concurrency_key: str | None = None
     rate_key: str | None = None
+    behind_transform: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +300,8 @@ def _row(run: NewRun) -> dict[str, Any]:
         "root_run_id": lineage.root_run_id or run.id, "replay_of": lineage.replay_of, "detached": int(lineage.detached),
         "idempotency_key": run.idempotency_key, "seed": run.seed, "trace_id": run.trace_id,
         "parent_span_id": run.parent_span_id, "tags": json.dumps(run.tags) if run.tags else None,
+        "behind_transform": int(run.behind_transform), "scheduled_at": to_micros(trigger.scheduled_at),
+        "previous_fire_at": to_micros(trigger.previous_fire), "missed": trigger.missed,
         **_bounds(run),
     }  # fmt: skip
 

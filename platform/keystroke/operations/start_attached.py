@@ -1,0 +1,80 @@
+"""Start what is attached to a source, for one event of it: a part of the transaction that records the delivery or the tick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from keystroke.box import Box
+from keystroke.domain.actor import Actor, Trigger
+from keystroke.domain.source import attachment_id
+from keystroke.operations.start_run import StartedRun, StartRequest, start_all_in
+from keystroke.settings import Settings
+from keystroke.store import Tx
+from keystroke.store.access import Project
+from keystroke.store.sources import Attachment, Source
+
+
+@dataclass(frozen=True, slots=True)
+class SourceEvent:
+    """What happened at a source: the id of its delivery or tick, and for schedules the time that it stands for.
+
+    `fired_at` None is now, `actor` None the source itself (else whoever fired it by hand); `traceparent` is what the delivery
+    brought.
+    """
+
+    id: str
+    fired_at: datetime | None = None
+    scheduled_at: datetime | None = None
+    previous_fire: datetime | None = None
+    missed: int | None = None
+    actor: Actor | None = None
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One run to be: a source's attachment with a payload."""
+
+    source: Source
+    attachment: Attachment
+    payload: Any
+
+
+def wishes(source: Source, payload: Any, workflow: str | None = None) -> list[Wish]:
+    """What a payload of the source starts: each of its active attachments, or that of one workflow, active or not."""
+    return [
+        Wish(source, each, payload)
+        for each in source.attachments
+        if each.retired_at is None
+        and (each.workflow == workflow if workflow is not None else each.disabled_at is None)
+    ]
+
+
+def start_attached(
+    tx: Tx, project: Project, event: SourceEvent, wanted: list[Wish], settings: Settings, box: Box | None
+) -> list[StartedRun]:
+    """Start them all; the caller wakes what they name (`StartedRun.woken`) after its commit.
+
+    Behind a transform a run begins without an input, which its first attempt makes. Without one the payload is the input, and
+    where it does not fit the run fails as `invalid_input`: an event that was accepted is never lost.
+    """
+    return start_all_in(tx, project, [_request(event, each) for each in wanted], settings, box)
+
+
+def _request(event: SourceEvent, wish: Wish) -> StartRequest:
+    source, attachment = wish.source, wish.attachment
+    manifest, transform = source.manifest, attachment.manifest.transform
+    return StartRequest(
+        workflow=attachment.workflow,
+        input=None if transform else wish.payload,
+        trigger=Trigger(
+            manifest.kind, manifest.label, attachment_id(source.slug, attachment.workflow), event.id, wish.payload,
+            event.fired_at, event.scheduled_at, event.previous_fire, event.missed,
+        ),
+        actor=event.actor or Actor("trigger", source.id, manifest.label),
+        traceparent=event.traceparent,
+        behind_transform=transform,
+        keeps_invalid=True,
+    )  # fmt: skip
