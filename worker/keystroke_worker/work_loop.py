@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from keystroke.box import Box
 from keystroke.broker.wakeups import Wakeups
-from keystroke.domain.lease import Claimant, Lease
+from keystroke.domain.lease import AnyLease, Claimant, Lease, TickLease
 from keystroke.domain.outcome import HandedBack
 from keystroke.domain.states import Status
 from keystroke.errors import DatabaseUnavailable, LeaseLost
@@ -68,7 +68,7 @@ class WorkLoop:
         if self.spent and not self._worker.slots.draining:
             self._wake_successors()
 
-    def _claim(self) -> Lease | None:
+    def _claim(self) -> AnyLease | None:
         if self._worker.slots.draining:
             return None
         try:
@@ -89,18 +89,19 @@ class WorkLoop:
             tuple(worker.project.workflows),
         )  # fmt: skip
 
-    def _take(self, lease: Lease | None) -> None:
+    def _take(self, lease: AnyLease | None) -> None:
         """Note in the slot what is executed from now on, and have a sibling look for what else waits."""
         if lease is None:
             self._slot.publish(None)
             return
         left = None if lease.timeout is None else (lease.timeout - lease.active).total_seconds()
-        self._slot.publish(Attempt(lease.run_id, lease.attempt), left)
+        self._slot.publish(Attempt(lease.id, lease.attempt), left)
         if lease.more:
             self._wakeups.wake(lease.project_id, lease.queue)
 
-    def _execute(self, lease: Lease) -> Lease | None:
+    def _execute(self, lease: AnyLease) -> AnyLease | None:
         """One attempt, from its lease to the next lease."""
+        assert not isinstance(lease, TickLease)
         announce(RunClaimed(run_id=lease.run_id, attempt=lease.attempt, workflow=lease.workflow))
         try:
             with bound(run_id=lease.run_id, trace_id=lease.trace_id):

@@ -1,11 +1,11 @@
-"""The lease: the right of one attempt to execute a run."""
+"""The lease: the right of one attempt to execute a run, or a tick of a poll."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 from keystroke.domain.actor import Actor, Trigger
 
@@ -15,7 +15,8 @@ class Claimant:
     """Who claims: a slot of a worker, which has imported one deployment's code and serves some queues.
 
     `workflows` are the slugs in that code: while a new deployment rolls out, a run of a workflow that only the new code has
-    is not for workers of the old one. None: it has whatever comes.
+    is not for workers of the old one. None: it has whatever comes. `polls` are those of its sources that are polls: it claims
+    the ticks of these alone.
     """
 
     worker_id: str
@@ -24,6 +25,7 @@ class Claimant:
     queues: tuple[str, ...]
     slot: int
     workflows: tuple[str, ...] | None = None
+    polls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +65,47 @@ class Lease:
     timeout: timedelta | None = None
     budget: Decimal | None = None
     behind_transform: bool = False
+
+    @property
+    def id(self) -> str:
+        """Of what is leased: the run."""
+        return self.run_id
+
+
+@dataclass(frozen=True, slots=True)
+class TickLease:
+    """The right of one attempt to execute a tick of a poll.
+
+    Every write of the attempt names `tick_id` and `attempt`, as a run's does. `source` is the poll's slug; `scheduled_at` the
+    time that the tick stands for and `previous` the one before it; `origin` is empty for a tick of the clock; `dry_run`: it
+    shows what would start, and changes nothing. `timeout` bounds the time that all attempts work together, of which `active`
+    is over; `failures` counts the earlier attempts that ended in an error; `more` says that other work waits, which this
+    claimant might do.
+    """
+
+    tick_id: str
+    attempt: int
+    project_id: str
+    worker_id: str
+    source_id: str
+    source: str
+    queue: str
+    scheduled_at: datetime
+    previous: datetime | None
+    origin: str
+    dry_run: bool
+    timeout: timedelta
+    active: timedelta
+    failures: int
+    trace_id: str
+    cancel_requested: bool
+    more: bool
+
+    @property
+    def id(self) -> str:
+        """Of what is leased: the tick."""
+        return self.tick_id
+
+
+#: What a claim gives: a worker's child executes the one or the other, by the same rules.
+AnyLease: TypeAlias = Lease | TickLease

@@ -6,7 +6,7 @@ import time
 from typing import Final
 
 from keystroke.crashpoints import crash_point
-from keystroke.domain.lease import Claimant, Lease
+from keystroke.domain.lease import AnyLease, Claimant, Lease
 from keystroke.operations.claiming import claim_next
 from keystroke.store import Database
 
@@ -18,8 +18,8 @@ _LOOKS: Final = 40
 _PAUSE: Final = 0.003
 
 
-def claim_run(database: Database, claimant: Claimant) -> Lease | None:
-    """The best run that the claimant may run, now its own; None where nothing waits for it."""
+def claim_run(database: Database, claimant: Claimant) -> AnyLease | None:
+    """The best run that the claimant may run, or a tick before any run, now its own; None where nothing waits for it."""
     for look in range(_LOOKS):
         if look:
             time.sleep(_PAUSE)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from keystroke.domain.lease import Claimant, Lease
+from keystroke.domain.lease import AnyLease, Claimant, Lease
 from keystroke.store import Tx, claims, limits, rates
 from keystroke.store.claims import Candidate, Passed
 from keystroke.store.limits import CONCURRENCY
@@ -22,7 +22,7 @@ _MOST: Final = 25
 class Claimed:
     """What a claim found. `again`: it passed over somebody who may be claimed in a moment, so look again."""
 
-    lease: Lease | None
+    lease: AnyLease | None
     again: bool = False
 
 

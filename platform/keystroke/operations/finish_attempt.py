@@ -11,7 +11,7 @@ from typing import Final
 from keystroke.crashpoints import crash_point
 from keystroke.domain import states
 from keystroke.domain.actor import SYSTEM
-from keystroke.domain.lease import Claimant, Lease
+from keystroke.domain.lease import AnyLease, Claimant, Lease
 from keystroke.domain.outcome import (
     NO_RECORDS,
     Canceled,
@@ -51,7 +51,7 @@ class Finished:
 
     won: bool
     status: Status | None
-    next: Lease | None
+    next: AnyLease | None
     woken: tuple[tuple[str, str], ...] = ()
     again: bool = False
 
@@ -139,7 +139,7 @@ def _write_last(tx: Tx, lease: Lease, last: LastRecords, settings: Settings) -> 
 
 def _left_to_wake(moved: Moved, claimed: Claimed) -> tuple[tuple[str, str], ...]:
     """The queues to wake; not for the run that was unparked last, if it is the very one that was claimed."""
-    if claimed.lease is None or claimed.lease.run_id != moved.unparked:
+    if claimed.lease is None or claimed.lease.id != moved.unparked:
         return moved.woken
     return moved.woken[:-1]
 

@@ -17,7 +17,7 @@ from keystroke.authoring.project import LoadedProject
 from keystroke.box import Box
 from keystroke.domain.actor import LOCAL_OWNER, Trigger
 from keystroke.domain.filters import Page, RunFilter
-from keystroke.domain.lease import Claimant, Lease
+from keystroke.domain.lease import Claimant, Lease, TickLease
 from keystroke.domain.lineage import Lineage
 from keystroke.domain.outcome import Failed
 from keystroke.domain.scope import Scope
@@ -187,6 +187,7 @@ class Engine:
         lease = claim_run(self._database, self._deployed[2])
         if lease is None and unpark_forgotten(self._database, Place())[0]:
             lease = claim_run(self._database, self._deployed[2])
+        assert not isinstance(lease, TickLease), "the kit's worker has no polls"
         return lease
 
     def _attempt(self, lease: Lease) -> None:
