@@ -353,6 +353,13 @@ class SecretUnreadable(KeystrokeError):
     code = "secret-unreadable"
 
 
+class Unverified(KeystrokeError):
+    """The delivery is not known to be its sender's: {why}."""
+
+    code = "unverified"
+    why: str
+
+
 class ApiKeyNotFound(KeystrokeError):
     """There is no API key {key}."""
 
