@@ -245,6 +245,74 @@ class HookEnded(KeystrokeError):
     code = "hook-ended"
 
 
+class TriggerNotFound(KeystrokeError):
+    """There is no trigger {trigger} in project {project}.{hint}"""
+
+    code = "trigger-not-found"
+
+
+class TriggerEventNotFound(KeystrokeError):
+    """The trigger {trigger} has no delivery or tick {event} on record."""
+
+    code = "trigger-event-not-found"
+
+
+class TriggerRetired(KeystrokeError):
+    """The trigger {trigger} is retired: the code that is deployed now does not have it."""
+
+    code = "trigger-retired"
+
+
+class WrongTriggerKind(KeystrokeError):
+    """The trigger {trigger} is a {kind}: {why}"""
+
+    code = "wrong-trigger-kind"
+
+
+class NotAttached(KeystrokeError):
+    """The workflow {workflow} is not attached to the trigger {trigger}; there are: {known}"""
+
+    code = "not-attached"
+
+
+class InvalidTriggerChange(InvalidInput):
+    """The change does not fit {what}: {summary}"""
+
+    code = "invalid-trigger-change"
+    __init__ = InvalidInput.__init__
+
+
+class InvalidState(InvalidInput):
+    """The state does not fit {what}: {summary}"""
+
+    code = "invalid-state"
+    __init__ = InvalidInput.__init__
+
+
+class StateChanged(KeystrokeError):
+    """The state of the trigger {trigger} is not the one that was read (version {version}): read it again, and change that."""
+
+    code = "state-changed"
+
+
+class TickUnderWay(KeystrokeError):
+    """The tick {tick} of the trigger {trigger} is being executed and writes the state at its end: try again when it is over."""
+
+    code = "tick-under-way"
+
+
+class BackfillNotFound(KeystrokeError):
+    """There is no backfill {backfill}."""
+
+    code = "backfill-not-found"
+
+
+class BackfillEnded(KeystrokeError):
+    """The backfill {backfill} has ended already: it is {status}."""
+
+    code = "backfill-ended"
+
+
 class IdempotencyConflict(KeystrokeError):
     """The idempotency key {key} was used for run {run_id}: another replay, or with another input, tags, priority or run_at."""
 

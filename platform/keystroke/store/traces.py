@@ -41,6 +41,13 @@ _LIST_LOGS: Final = Sql(f"""
 select id, at, severity, body, logger, span_id, step from logs
 where run_id = :run_id and id > :after and {_VISIBLE} order by id limit :limit
 """)
+_SPANS_UNDER: Final = Sql("""
+select span_id, parent_id, name, kind, started_at, ended_at, status, attributes, events from spans
+where run_id = :id order by id limit :limit
+""")
+_LOGS_UNDER: Final = Sql("""
+select at, severity, body, logger, span_id, step from logs where run_id = :id order by id limit :limit
+""")
 
 
 def add_spans(tx: Tx, run_id: str, spans: Sequence[Span], cap: int) -> None:
@@ -67,6 +74,15 @@ def add_logs(tx: Tx, run_id: str, logs: Sequence[LogLine], cap: int) -> None:
     tx.run_many(
         _ADD_LOG, [_log_row(run_id, number, line) for number, line in enumerate(lines, found.taken + 1)]
     )
+
+
+def list_written_under(
+    scope: Scope, tx: Tx, tick_id: str, *, limit: int
+) -> tuple[list[Span], list[LogLine]]:
+    """The first spans and log lines of a tick, which are kept under its id; the scope was given the tick."""
+    wanted = {"id": tick_id, "limit": limit}
+    spans, lines = tx.rows(_SPANS_UNDER, wanted), tx.rows(_LOGS_UNDER, wanted)
+    return [_span(row) for row in spans], [line_of(row) for row in lines]
 
 
 def list_spans(

@@ -56,6 +56,7 @@ _DELIVERIES: Final = (
     "create index deliveries_of_project on deliveries (project_id, id)",
     "create index deliveries_of_endpoint on deliveries (project_id, endpoint, id)",
     "create index deliveries_by_outcome on deliveries (project_id, outcome, id)",
+    "create index deliveries_of_source on deliveries (source_id, id) where source_id is not null",
     """create table delivery_bodies (
         delivery_id {id} primary key references deliveries on delete cascade, body {bytes} not null
     )""",
@@ -111,8 +112,10 @@ _SECRETS: Final = (
 )
 
 _RUNS: Final = (
-    # Its input is yet to be made, by the transform of the attachment that started it.
-    "alter table runs add column behind_transform integer not null default 0",
+    # The id of the attachment whose transform makes the input. The first attempt does, and admits the run with that: what comes
+    # after `admitted_after` attempts is what begins under the run's limits.
+    "alter table runs add column behind_transform text",
+    "alter table runs add column admitted_after integer not null default 0",
     "alter table runs add column scheduled_at bigint",
     "alter table runs add column previous_fire_at bigint",
     "alter table runs add column missed integer",
