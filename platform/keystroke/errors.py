@@ -421,6 +421,12 @@ class SecretUnreadable(KeystrokeError):
     code = "secret-unreadable"
 
 
+class SecretNotFound(KeystrokeError):
+    """There is no secret {name} in project {project}."""
+
+    code = "secret-not-found"
+
+
 class Unverified(KeystrokeError):
     """The delivery is not known to be its sender's: {why}."""
 

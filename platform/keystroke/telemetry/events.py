@@ -226,6 +226,15 @@ class HookWasAnswered(Event):
     actor: str
 
 
+@dataclass(frozen=True, slots=True)
+class SecretNotRead(Event):
+    """The secret {secret} cannot be read, so nothing is verified by it ({why})."""
+
+    level: ClassVar[Level] = "error"
+    secret: str
+    why: str
+
+
 # --- Attempts, as their worker sees them ----------------------------------------------------------------------------
 
 
