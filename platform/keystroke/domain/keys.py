@@ -6,10 +6,12 @@ A key is `<slug>`, or `<slug>/<rendered template>`: limits are a workflow's own.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from string import Formatter
 from typing import Any, Final
 
+from keystroke.domain.manifest import WorkflowManifest
 from keystroke.domain.payload import encode_payload
 from keystroke.domain.secrets import redact
 
@@ -20,6 +22,40 @@ _NO_KEYS: Final[frozenset[str]] = frozenset()
 _MISSING: Final = object()
 
 Path = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunLimits:
+    """The keys of a run under the limits of its workflow, None where there is no such limit, and these as published."""
+
+    concurrency_key: str | None = None
+    rate_key: str | None = None
+    concurrency: Mapping[str, Any] | None = None
+    rate_limit: Mapping[str, Any] | None = None
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to wait for."""
+        return self.concurrency_key is not None or self.rate_key is not None
+
+
+NO_LIMITS: Final = RunLimits()
+
+
+def limits_of(workflow: WorkflowManifest, read: Callable[[], Any], tags: Mapping[str, str]) -> RunLimits:
+    """What a run with these tags is limited by, from its admission on.
+
+    `read` gives its input as recorded, secrets sealed; it is asked only where a key needs the input.
+    """
+    concurrency, rate = workflow.concurrency, workflow.rate_limit
+    templates = [limit["key"] for limit in (concurrency, rate) if limit is not None]
+    value = read() if any(templates) else None
+
+    def key(limit: Mapping[str, Any] | None) -> str | None:
+        if limit is None:
+            return None
+        return render_key(workflow.slug, limit["key"], value, workflow.input_schema, tags)
+
+    return RunLimits(key(concurrency), key(rate), concurrency, rate)
 
 
 def render_key(

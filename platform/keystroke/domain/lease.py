@@ -35,8 +35,8 @@ class Lease:
     Every write of the attempt names `run_id` and `attempt`; once another attempt has the run they change nothing. `input` is
     as recorded (secrets sealed); `admitted` says that it was validated by an earlier attempt; `active` is the time that
     earlier attempts worked; `more` that other runs wait which this claimant might run; `timeout` bounds the time that all
-    attempts work together, `budget` what the run may cost; `behind_transform`: the input is yet to be made from the trigger's
-    payload, by the transform of the attachment that started the run.
+    attempts work together, `budget` what the run may cost. `behind_transform` is the id of the attachment whose transform makes
+    the input from the trigger's payload; `unkeyed` says that the keys of the run's limits are yet to be made from the input.
     """
 
     run_id: str
@@ -64,7 +64,8 @@ class Lease:
     more: bool
     timeout: timedelta | None = None
     budget: Decimal | None = None
-    behind_transform: bool = False
+    behind_transform: str | None = None
+    unkeyed: bool = False
 
     @property
     def id(self) -> str:

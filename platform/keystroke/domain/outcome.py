@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from keystroke.domain.failure import Failure
+from keystroke.domain.keys import RunLimits
 from keystroke.domain.states import Reason
 from keystroke.domain.step import StepRecord
 from keystroke.domain.trace import LogLine, Span
@@ -52,7 +53,18 @@ class HandedBack:
     """The worker drains; another attempt goes on from the recorded steps."""
 
 
-Outcome = Completed | Failed | Suspended | Canceled | HandedBack
+@dataclass(frozen=True, slots=True)
+class Admitting:
+    """The input is made and valid; the function has not begun. The run goes back to the queue, to begin under its limits.
+
+    `input` is the JSON value to be recorded, secrets sealed.
+    """
+
+    input: Any
+    limits: RunLimits
+
+
+Outcome = Completed | Failed | Suspended | Canceled | HandedBack | Admitting
 
 
 @dataclass(frozen=True, slots=True)

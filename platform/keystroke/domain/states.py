@@ -4,6 +4,7 @@
     running --sleep | await_children | retry_later--> sleeping --due--> queued
     running --await_hook--> waiting_on_hook --answer--> queued
     running --wait_over | hand_back | recover--> queued
+    running --admit--> queued (its input is made, and it has limits to wait for)
     queued | sleeping | waiting_on_hook --cancel_at_rest--> canceled
 
 Every write of a status is a conditional update that takes its expected statuses and its result from a row of TRANSITIONS.
@@ -102,6 +103,7 @@ SLEEP: Final = _move("sleep", Status.RUNNING, Status.SLEEPING, fenced=True)
 AWAIT_HOOK: Final = _move("await_hook", Status.RUNNING, Status.WAITING_ON_HOOK, fenced=True)
 WAIT_OVER: Final = _move("wait_over", Status.RUNNING, Status.QUEUED, fenced=True)
 HAND_BACK: Final = _move("hand_back", Status.RUNNING, Status.QUEUED, fenced=True)
+ADMIT: Final = _move("admit", Status.RUNNING, Status.QUEUED, fenced=True)
 RECOVER: Final = _move("recover", Status.RUNNING, Status.QUEUED, fenced=True)
 GIVE_UP: Final = _move("give_up", Status.RUNNING, Status.FAILED, fenced=True)
 DUE: Final = _move("due", _WAITING, Status.QUEUED, fenced=False)
@@ -110,6 +112,6 @@ CHILDREN_ENDED: Final = _move("children_ended", _WAITING, Status.QUEUED, fenced=
 
 #: Every move that exists. A status is never written by another way.
 TRANSITIONS: Final[tuple[Transition, ...]] = (
-    CLAIM, COMPLETE, FAIL, CANCEL, CANCEL_AT_REST, SLEEP, AWAIT_HOOK, WAIT_OVER, HAND_BACK, RECOVER, GIVE_UP, DUE, ANSWER,
-    CHILDREN_ENDED,
+    CLAIM, COMPLETE, FAIL, CANCEL, CANCEL_AT_REST, SLEEP, AWAIT_HOOK, WAIT_OVER, HAND_BACK, ADMIT, RECOVER, GIVE_UP,
+    DUE, ANSWER, CHILDREN_ENDED,
 )  # fmt: skip

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keystroke.domain.actor import SYSTEM
+from keystroke.domain.keys import RunLimits
 from keystroke.domain.states import Reason, Status
 from keystroke.operations.canceling import CancelRequested, cancel_within
 from keystroke.settings import Settings
@@ -22,6 +23,16 @@ class Ticket:
     key: str
     limit: int
     policy: str
+
+
+def ticket_of(limits: RunLimits) -> Ticket | None:
+    """The claim of a run with these limits; None where no concurrency is limited."""
+    concurrency, key = limits.concurrency, limits.concurrency_key
+    return (
+        None
+        if concurrency is None or key is None
+        else Ticket(key, concurrency["limit"], concurrency["policy"])
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +55,7 @@ def reserve(tx: Tx, project_id: str, tickets: Sequence[Ticket]) -> None:
 
 
 def admit(tx: Tx, project_id: str, run_id: str, ticket: Ticket, settings: Settings) -> Admitted:
-    """Decide on a run that has just been inserted."""
+    """Decide on a run that has just been inserted, or put back to the queue with its keys."""
     if ticket.policy == "queue":
         return Admitted()
     others = admission.others(tx, project_id, ticket.key, run_id)

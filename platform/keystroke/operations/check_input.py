@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final
 
 from email_validator import EmailNotValidError, validate_email
@@ -76,7 +76,7 @@ def seal_secrets(workflow: WorkflowManifest, value: Any, box: Box | None) -> Any
     if box is None:
         missing = PathError("$", "holds a secret, which cannot be kept: KEYSTROKE_SECRET_KEY is not set")
         raise InvalidInput(what=f"workflow {workflow.slug}", errors=[missing])
-    return _sealed(workflow.input_schema, workflow.input_schema, value, box)
+    return seal_by_schema(workflow.input_schema, workflow.input_schema, value, box.encrypt)
 
 
 def check_answer(hook: str, schema: dict[str, Any], value: Any) -> None:
@@ -91,7 +91,7 @@ def seal_answer(hook: str, schema: dict[str, Any], value: Any, text: str, box: B
     """The answer, whose canonical text is given, with each secret encrypted. InvalidAnswer where it holds what is reserved."""
     if f'"{SEALED}":' in text:
         raise InvalidAnswer(what=f"hook {hook}", errors=[PathError("$", f"the key {SEALED} is reserved")])
-    return _sealed(schema, schema, value, box) if "writeOnly" in str(schema) else value
+    return seal_by_schema(schema, schema, value, box.encrypt) if "writeOnly" in str(schema) else value
 
 
 def _validator(deployment_id: str, workflow: WorkflowManifest) -> Draft202012Validator:
@@ -129,21 +129,24 @@ def _explain(error: ValidationError, hidden: Collection[Any]) -> PathError:
     return PathError(cause.json_path, message[:500])
 
 
-def _sealed(root: dict[str, Any], schema: Any, value: Any, box: Box) -> Any:
+def seal_by_schema(root: dict[str, Any], schema: Any, value: Any, encrypt: Callable[[str], str]) -> Any:
     """Walk schema and value together; the value was validated, so shapes agree. Several parts may name one secret."""
     if is_sealed(value):
         return value
     for part in _parts(root, schema):
         if part.get("writeOnly") and isinstance(value, str):
-            return sealed(box.encrypt(value))
+            return sealed(encrypt(value))
         if isinstance(value, dict):
             rest = part.get("additionalProperties")
             properties = part.get("properties", {})
-            value = {key: _sealed(root, properties.get(key, rest), item, box) for key, item in value.items()}
+            value = {
+                key: seal_by_schema(root, properties.get(key, rest), item, encrypt)
+                for key, item in value.items()
+            }
         elif isinstance(value, list):
             prefix, rest = part.get("prefixItems", []), part.get("items")
             value = [
-                _sealed(root, prefix[at] if at < len(prefix) else rest, item, box)
+                seal_by_schema(root, prefix[at] if at < len(prefix) else rest, item, encrypt)
                 for at, item in enumerate(value)
             ]
     return value

@@ -14,6 +14,7 @@ from keystroke.domain.actor import SYSTEM
 from keystroke.domain.lease import AnyLease, Claimant, Lease
 from keystroke.domain.outcome import (
     NO_RECORDS,
+    Admitting,
     Canceled,
     Completed,
     Failed,
@@ -26,6 +27,7 @@ from keystroke.domain.payload import encode_payload
 from keystroke.domain.retry import Backoff
 from keystroke.domain.states import Reason, Status, Transition
 from keystroke.errors import DatabaseUnavailable, LeaseLost
+from keystroke.operations.admit_run import Admission
 from keystroke.operations.claiming import Claimed, claim_next
 from keystroke.operations.moving import default_retention, move_run
 from keystroke.operations.on_failure import start_on_failure
@@ -64,6 +66,7 @@ class _Ending:
     reason: Reason | None
     changes: Changes
     suspended: Suspended | None = None
+    admission: Admission | None = None
 
 
 def finish_attempt(
@@ -106,10 +109,12 @@ def _finish(
 ) -> Finished:
     try:
         with database.transaction() as tx:
+            if ending.admission is not None:
+                ending.admission.reserve(tx, lease.project_id)
             if ending.suspended is not None:
                 waits.come_to_rest(tx, lease.run_id, ending.suspended.children)
             _write_last(tx, lease, last, settings)
-            moved = _end(tx, lease, ending)
+            moved = _end(tx, lease, ending, settings)
             if moved is not None:
                 moved = start_on_failure(tx, moved, settings)
             status = moved.status if moved else _recorded_before(tx, lease, ending)
@@ -151,7 +156,7 @@ def _recorded_before(tx: Tx, lease: Lease, ending: _Ending) -> Status | None:
     )
 
 
-def _end(tx: Tx, lease: Lease, ending: _Ending) -> Moved | None:
+def _end(tx: Tx, lease: Lease, ending: _Ending, settings: Settings) -> Moved | None:
     if ending.suspended is not None:
         ending = _unless_over(tx, lease, ending, ending.suspended)
     if ending.transition is not states.CANCEL:
@@ -160,7 +165,7 @@ def _end(tx: Tx, lease: Lease, ending: _Ending) -> Moved | None:
             changes=ending.changes, unless_cancel_requested=True,
         )  # fmt: skip
         if moved is not None:
-            return moved
+            return moved if ending.admission is None else ending.admission.admit(tx, moved, settings)
     # Either the attempt has lost the run, or a cancel was requested: then that is how it ends.
     canceling = cancels.canceling_of(tx, lease.run_id)
     changes = replace(ending.changes, failures=0, error=None, error_text=None, output=None)
@@ -206,6 +211,9 @@ def _ending(
             return _Ending(transition, reason, replace(changes, delay_us=rest), outcome)
         case HandedBack():
             return _Ending(states.HAND_BACK, Reason.HANDED_BACK, changes)
+        case Admitting(input=value, limits=limits):
+            text = encode_payload(value, what="input", limit=settings.payload_limit)
+            return _Ending(states.ADMIT, None, changes, admission=Admission(text, limits))
         case Canceled():
             return _Ending(states.CANCEL, Reason.CANCELED_BY_USER, changes)
 

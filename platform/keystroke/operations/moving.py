@@ -31,7 +31,7 @@ def move_run(tx: Tx, transition: Transition, run_id: str, **how: Any) -> Moved |
         for waiting in _may_wait(tx, moved):
             woken += tell_waiter(tx, waiting, run_id)
     moved = _free_place(tx, transition, replace(moved, woken=woken))
-    if transition is CANCEL_AT_REST and moved.rate_key is not None and moved.attempt == 0:
+    if transition is CANCEL_AT_REST and moved.rate_key is not None and not moved.begun:
         # Behind the key's lock: a claim that has this comes to the limit's row, too.
         rates.hurry(tx, moved.project_id, moved.rate_key)
     return moved

@@ -9,6 +9,7 @@ from typing import Any
 from keystroke.box import Box
 from keystroke.domain.actor import Actor, Trigger
 from keystroke.domain.source import attachment_id
+from keystroke.operations.keep_payload import seal_named, without_reserved
 from keystroke.operations.start_run import StartedRun, StartRequest, start_all_in
 from keystroke.settings import Settings
 from keystroke.store import Tx
@@ -60,21 +61,22 @@ def start_attached(
     Behind a transform a run begins without an input, which its first attempt makes. Without one the payload is the input, and
     where it does not fit the run fails as `invalid_input`: an event that was accepted is never lost.
     """
-    return start_all_in(tx, project, [_request(event, each) for each in wanted], settings, box)
+    return start_all_in(tx, project, [_request(event, each, box) for each in wanted], settings, box)
 
 
-def _request(event: SourceEvent, wish: Wish) -> StartRequest:
+def _request(event: SourceEvent, wish: Wish, box: Box | None) -> StartRequest:
     source, attachment = wish.source, wish.attachment
     manifest, transform = source.manifest, attachment.manifest.transform
+    named, payload = attachment_id(source.slug, attachment.workflow), without_reserved(wish.payload)
     return StartRequest(
         workflow=attachment.workflow,
-        input=None if transform else wish.payload,
+        input=None if transform else payload,
         trigger=Trigger(
-            manifest.kind, manifest.label, attachment_id(source.slug, attachment.workflow), event.id, wish.payload,
-            event.fired_at, event.scheduled_at, event.previous_fire, event.missed,
+            manifest.kind, manifest.label, named, event.id, seal_named(manifest.payload_schema, payload, box), event.fired_at,
+            event.scheduled_at, event.previous_fire, event.missed,
         ),
         actor=event.actor or Actor("trigger", source.id, manifest.label),
         traceparent=event.traceparent,
-        behind_transform=transform,
+        behind_transform=named if transform else None,
         keeps_invalid=True,
     )  # fmt: skip

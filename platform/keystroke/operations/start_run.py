@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from keystroke import ids
 from keystroke.box import Box
 from keystroke.clock import rfc3339
 from keystroke.crashpoints import crash_point
 from keystroke.domain.actor import Actor, Trigger
-from keystroke.domain.keys import render_key
+from keystroke.domain.keys import RunLimits, limits_of
 from keystroke.domain.lineage import NO_LINEAGE, Lineage
 from keystroke.domain.manifest import WorkflowManifest
 from keystroke.domain.payload import decode_payload, digest, encode_payload
@@ -22,7 +22,7 @@ from keystroke.domain.scope import Scope
 from keystroke.domain.states import Status
 from keystroke.domain.traceparent import parse_traceparent
 from keystroke.errors import IdempotencyConflict, InvalidInput, KeystrokeError
-from keystroke.operations.admission import Admitted, Ticket, admit, reserve
+from keystroke.operations.admission import Admitted, Ticket, admit, reserve, ticket_of
 from keystroke.operations.canceling import CancelRequested
 from keystroke.operations.check_input import (
     check_input,
@@ -30,13 +30,12 @@ from keystroke.operations.check_input import (
     refuse_unstorable_tags,
     seal_secrets,
 )
+from keystroke.operations.keep_payload import seal_named, seal_texts
 from keystroke.settings import Settings
 from keystroke.store import Database, Tx, deployments, history, idempotency, runs
 from keystroke.store.access import Project
 
 T = TypeVar("T")
-#: A run whose input is no input yet is admitted by its first attempt, or fails there.
-_NO_KEYS: Final[dict[str, Any]] = {"ticket": None, "rate_key": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +50,9 @@ class RecordedInput:
 class StartRequest:
     """A wish to start a run. `input` is the JSON value as given; `priority` None is the workflow's own.
 
-    With `recorded` that input is taken as it is, in place of `input`. With `behind_transform` there is none yet: the first
-    attempt makes it from the trigger's payload. With `keeps_invalid` an input that does not fit is no refusal: what came from
-    outside is not lost, but a run whose first attempt fails as `invalid_input`.
+    With `recorded` that input is taken as it is, in place of `input`. With `behind_transform`, the id of an attachment, there is
+    none yet: the first attempt makes it from the trigger's payload. With `keeps_invalid` an input that does not fit is no
+    refusal: what came from outside is not lost, but a run whose first attempt fails as `invalid_input`.
     """
 
     workflow: str
@@ -67,7 +66,7 @@ class StartRequest:
     traceparent: str | None = None
     lineage: Lineage = NO_LINEAGE
     recorded: RecordedInput | None = None
-    behind_transform: bool = False
+    behind_transform: str | None = None
     keeps_invalid: bool = False
 
 
@@ -103,8 +102,12 @@ class CheckedStart:
     input_text: str | None
     trigger_text: str | None
     digest: str
-    ticket: Ticket | None
-    rate_key: str | None
+    limits: RunLimits
+
+    @property
+    def ticket(self) -> Ticket | None:
+        """Its claim to a place, where its workflow limits them."""
+        return ticket_of(self.limits)
 
 
 def start_run(
@@ -217,7 +220,7 @@ def _check(
     limit = settings.payload_limit
     refuse_unstorable_tags(workflow, request.tags)
     recorded, fits = _recorded_input(project, workflow, request, limit, box)
-    payload = request.trigger.payload
+    payload = _kept_payload(workflow, request, fits, box)
     identity = recorded.known_by
     if request.recorded is None:
         identity = {
@@ -227,12 +230,12 @@ def _check(
     return CheckedStart(
         request=replace(request, tags={**workflow.tags, **request.tags}),
         workflow=workflow,
-        input_text=None if request.behind_transform else recorded.text,
+        input_text=None if request.behind_transform is not None else recorded.text,
         trigger_text=None
         if payload is None
         else encode_payload(payload, what="trigger payload", limit=limit),
         digest=digest(encode_payload(identity, what="start")),
-        **(_keys(workflow, recorded, {**workflow.tags, **request.tags}) if fits else _NO_KEYS),
+        limits=_limits(workflow, recorded if fits else None, {**workflow.tags, **request.tags}),
     )
 
 
@@ -242,32 +245,32 @@ def _recorded_input(
     """What is recorded as the input, and whether it is one by the schema, so that keys can be made of it."""
     if request.recorded is not None:
         return request.recorded, True
-    if request.behind_transform:
+    if request.behind_transform is not None:
         return RecordedInput("null", None), False
     try:
         return _checked_input(project, workflow, request.input, limit, box), True
     except InvalidInput:
         if not request.keeps_invalid:
             raise
-    text = encode_payload(request.input, what="input", limit=limit)
-    return RecordedInput(text, text), False
+    encode_payload(request.input, what="input", limit=limit)
+    text = encode_payload(seal_texts(workflow.input_schema, request.input, box), what="input")
+    return RecordedInput(text, None), False
 
 
-def _keys(workflow: WorkflowManifest, recorded: RecordedInput, tags: dict[str, str]) -> dict[str, Any]:
-    """The keys of the run's limits, which stay as they are from its admission on."""
-    concurrency, rate = workflow.concurrency, workflow.rate_limit
-    templates = [limit["key"] for limit in (concurrency, rate) if limit]
-    value = decode_payload(recorded.text) if any(templates) else None
+def _kept_payload(workflow: WorkflowManifest, request: StartRequest, fits: bool, box: Box | None) -> Any:
+    """The trigger's payload. Where it is the input as well, its secrets are those of the input."""
+    payload = request.trigger.payload
+    if payload is None or not request.keeps_invalid or request.behind_transform is not None:
+        return payload
+    keep = seal_named if fits else seal_texts
+    return keep(workflow.input_schema, payload, box)
 
-    def key(limit: dict[str, Any]) -> str:
-        return render_key(workflow.slug, limit["key"], value, workflow.input_schema, tags)
 
-    return {
-        "ticket": Ticket(key(concurrency), concurrency["limit"], concurrency["policy"])
-        if concurrency
-        else None,
-        "rate_key": key(rate) if rate else None,
-    }
+def _limits(workflow: WorkflowManifest, recorded: RecordedInput | None, tags: dict[str, str]) -> RunLimits:
+    """The keys stay as they are from the admission on; without an input the first attempt is yet to make them."""
+    if recorded is None:
+        return RunLimits(None, None, workflow.concurrency, workflow.rate_limit)
+    return limits_of(workflow, lambda: decode_payload(recorded.text), tags)
 
 
 def _checked_input(
@@ -305,6 +308,5 @@ def _new_run(project: Project, checked: CheckedStart, run_id: str) -> runs.NewRu
         tags=request.tags, priority=workflow.priority if request.priority is None else request.priority,
         run_at=request.run_at, idempotency_key=request.idempotency_key, trace_id=trace_id or secrets.token_hex(16),
         parent_span_id=parent_span_id, seed=request.lineage.seed or secrets.token_hex(16), lineage=request.lineage,
-        concurrency_key=None if checked.ticket is None else checked.ticket.key, rate_key=checked.rate_key,
-        behind_transform=request.behind_transform,
+        limits=checked.limits, behind_transform=request.behind_transform,
     )  # fmt: skip

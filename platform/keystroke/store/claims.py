@@ -11,6 +11,7 @@ from sqlalchemy import Row
 
 from keystroke.clock import from_micros
 from keystroke.domain.actor import SYSTEM, Actor, Trigger
+from keystroke.domain.keys import RunLimits
 from keystroke.domain.lease import Claimant, Lease
 from keystroke.domain.payload import decode_payload
 from keystroke.domain.states import CLAIM
@@ -18,7 +19,7 @@ from keystroke.domain.usage import from_nano
 from keystroke.store.database import Tx
 from keystroke.store.limits import RUNNING
 from keystroke.store.rates import Pace
-from keystroke.store.runs import TRANSITION_OF_MOVED, entry_columns
+from keystroke.store.runs import TRANSITION_OF_MOVED, entry_columns, limit_columns
 from keystroke.store.sql import Guarded, Sql
 
 # A run that has started belongs to the code it started with: workers of its deployment while one is alive and serves its queue,
@@ -27,7 +28,7 @@ from keystroke.store.sql import Guarded, Sql
 _CLAIMABLE: Final = """
     status = 'queued' and parked_on is null and project_id = :project_id and queue {in:queues} and due_at <= {now}
     and (concurrency_key is null or concurrency_key {not_in:keys})
-    and (rate_key is null or attempt > 0 or rate_key {not_in:rates})
+    and (rate_key is null or attempt > admitted_after or rate_key {not_in:rates})
     and not exists (
         select 1 from queues where queues.project_id = runs.project_id and queues.name = runs.queue
         and queues.paused_at is not null)
@@ -39,7 +40,8 @@ _CLAIMABLE: Final = """
 """
 # Its limits beside it: a run that has begun before does not count again in its rate.
 _CANDIDATE: Final = f"""
-select id as candidate_id, concurrency_key as candidate_key, case when attempt = 0 then rate_key end as candidate_rate,
+select id as candidate_id, concurrency_key as candidate_key,
+    case when attempt = admitted_after then rate_key end as candidate_rate,
     rate_limit as candidate_rate_limit, rate_per_us as candidate_rate_per_us
 from runs where {_CLAIMABLE} order by priority desc, queued_at limit 1 {{for_update}} {{skip_locked}}
 """
@@ -51,6 +53,7 @@ _TAKEN: Final = """
 _LEASED: Final = """
     id, attempt, events, project_id, worker_id, workflow, queue, admitted_at, seed, trace_id, parent_span_id, trigger_type,
     trigger_label, trigger_value, trigger_id, fired_at, scheduled_at, previous_fire_at, missed, behind_transform,
+    concurrency_key, concurrency_limit, rate_key, rate_limit,
     actor_type, actor_id, actor_name, tags, failures, max_attempts, retry, parent_run_id, root_run_id, started_at,
     active_us, cancel_requested_at, timeout_us, budget_nano,
     (select body from run_payloads where run_id = runs.id and name = 'input') as input,
@@ -88,6 +91,13 @@ order by priority desc, queued_at limit 1
 _ADMIT: Final = Sql("""
 update runs set admitted_at = {now}, updated_at = {now}
 where id = :run_id and attempt = :attempt and status = 'running'
+""")
+# The move to the queue has locked the row. The limits are those of the code that has admitted it.
+_ADMIT_LIMITED: Final = Sql("""
+update runs set admitted_at = {now}, admitted_after = attempt, concurrency_key = :concurrency_key,
+    concurrency_limit = :concurrency_limit, concurrency_policy = :concurrency_policy, rate_key = :rate_key,
+    rate_limit = :rate_limit, rate_per_us = :rate_per_us
+where id = :run_id and status = 'queued'
 """)
 _PUT_INPUT: Final = Sql("""
 insert into run_payloads (run_id, name, body) values (:run_id, 'input', :body)
@@ -175,6 +185,12 @@ def admit(tx: Tx, run_id: str, attempt: int, input_text: str) -> bool:
     return True
 
 
+def admit_limited(tx: Tx, run_id: str, input_text: str, limits: RunLimits) -> None:
+    """Record the input and the limits of a run that this transaction has put back to the queue."""
+    tx.run(_ADMIT_LIMITED, {"run_id": run_id, **limit_columns(limits)})
+    tx.run(_PUT_INPUT, {"run_id": run_id, "body": input_text})
+
+
 def put_progress(tx: Tx, run_id: str, attempt: int, fraction: float | None, message: str | None) -> bool:
     """Record how far the run says it is; False when the attempt has lost it."""
     parameters = {"run_id": run_id, "attempt": attempt, "fraction": fraction, "message": message}
@@ -232,5 +248,14 @@ def _lease(row: Row[Any], *, more: bool) -> Lease:
         active=timedelta(microseconds=row.active_us), cancel_requested=row.cancel_requested_at is not None, more=more,
         timeout=None if row.timeout_us is None else timedelta(microseconds=row.timeout_us),
         budget=None if row.budget_nano is None else from_nano(row.budget_nano),
-        behind_transform=bool(row.behind_transform),
+        behind_transform=row.behind_transform, unkeyed=_is_unkeyed(row),
     )  # fmt: skip
+
+
+def _is_unkeyed(row: Row[Any]) -> bool:
+    """Whether its keys are yet to be made: behind a transform, and where what came with a trigger did not fit its workflow."""
+    return row.admitted_at is None and (
+        row.behind_transform is not None
+        or (row.concurrency_limit is not None and row.concurrency_key is None)
+        or (row.rate_limit is not None and row.rate_key is None)
+    )

@@ -48,7 +48,7 @@ update runs set parked_on = :parked_on where id in (
     limit :most {{for_update}} {{skip_locked}})
 """)
 _BEST: Final = f"""
-    select id, concurrency_limit, rate_key, attempt, priority, queued_at from runs
+    select id, concurrency_limit, rate_key, attempt, admitted_after, priority, queued_at from runs
     where project_id = :project_id and parked_on = {{name}} and status = 'queued' and {{which}}
     order by priority desc, queued_at limit {_PEEKED}
 """
@@ -61,7 +61,7 @@ def _unpark(which: str) -> Sql:
         select id from runs where status = 'queued' and parked_on = :parked_on and id in (
             select id from ({best}) best
             where concurrency_limit > {RUNNING.format(project=":project_id", key=":key")}
-            and (cast(:unless_rate as text) is null or attempt > 0 or rate_key is null or rate_key <> :unless_rate))
+            and (cast(:unless_rate as text) is null or attempt > admitted_after or rate_key is null or rate_key <> :unless_rate))
         order by priority desc, queued_at limit 1 {{for_update}} {{skip_locked}})
     returning id, project_id, queue
     """)

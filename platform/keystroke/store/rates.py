@@ -32,7 +32,7 @@ on conflict (project_id, key) do update set interval_us = excluded.interval_us, 
 _PARK: Final = Sql("""
 update runs set parked_on = :parked_on where id in (
     select id from runs where project_id = :project_id and rate_key = :key and status = 'queued' and parked_on is null
-    and due_at <= {now} and attempt = 0
+    and due_at <= {now} and attempt = admitted_after
     and (id = :run_id or concurrency_key is null or (
         select 1 from runs parked where parked.project_id = :project_id and parked.status = 'queued'
         and parked.parked_on = 'concurrency:' || runs.concurrency_key order by priority desc, queued_at limit 1) is null)

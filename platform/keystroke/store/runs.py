@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from keystroke.clock import to_micros
 from keystroke.domain.actor import Actor, Trigger
+from keystroke.domain.keys import NO_LIMITS, RunLimits
 from keystroke.domain.lineage import NO_LINEAGE, Lineage
 from keystroke.domain.manifest import WorkflowManifest
 from keystroke.domain.states import Reason, Status, Transition
@@ -100,9 +101,8 @@ class NewRun:
     parent_span_id: str | None
     seed: str
     lineage: Lineage = NO_LINEAGE
-    concurrency_key: str | None = None
-    rate_key: str | None = None
-    behind_transform: bool = False
+    limits: RunLimits = NO_LIMITS
+    behind_transform: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,8 @@ class Moved:
     """A move that won: the run's row after it.
 
     `woken` names the queues, as (project id, queue), in which other runs may go on because of it; `keyed` says that it has
-    an idempotency key, `unparked` is the run that may take the place in a limit which this one has freed.
+    an idempotency key, `begun` that an attempt has begun under its limits, `unparked` is the run that may take the place in a
+    limit which this one has freed.
     """
 
     run_id: str
@@ -147,6 +148,7 @@ class Moved:
     on_failure: str | None = None
     keyed: bool = False
     rate_key: str | None = None
+    begun: bool = False
     unparked: str | None = None
     woken: tuple[tuple[str, str], ...] = ()
 
@@ -256,7 +258,7 @@ def _effects(
 def _moved(transition: Transition, row: Any) -> Moved:
     return Moved(
         row.id, row.project_id, row.queue, transition.target, row.attempt, row.parent_run_id, row.concurrency_key,
-        row.on_failure, row.idempotency_key is not None, row.rate_key,
+        row.on_failure, row.idempotency_key is not None, row.rate_key, row.attempt > row.admitted_after,
     )  # fmt: skip
 
 
@@ -270,7 +272,7 @@ def _move_sql(which: str, transition: Transition, fenced: bool, unless_cancel_re
     update = (
         f"update runs set status = '{transition.target}', updated_at = {{now}}, events = events + 1, {effects} where {guards} "
         "returning id, events, project_id, queue, attempt, parent_run_id, concurrency_key, on_failure, idempotency_key, "
-        "rate_key"
+        "rate_key, admitted_after"
     )
     payload = (_PAYLOAD_OF_MOVED,) if transition.target.terminal else ()
     return Guarded(update, (TRANSITION_OF_MOVED, *payload))
@@ -300,7 +302,7 @@ def _row(run: NewRun) -> dict[str, Any]:
         "root_run_id": lineage.root_run_id or run.id, "replay_of": lineage.replay_of, "detached": int(lineage.detached),
         "idempotency_key": run.idempotency_key, "seed": run.seed, "trace_id": run.trace_id,
         "parent_span_id": run.parent_span_id, "tags": json.dumps(run.tags) if run.tags else None,
-        "behind_transform": int(run.behind_transform), "scheduled_at": to_micros(trigger.scheduled_at),
+        "behind_transform": run.behind_transform, "scheduled_at": to_micros(trigger.scheduled_at),
         "previous_fire_at": to_micros(trigger.previous_fire), "missed": trigger.missed,
         **_bounds(run),
     }  # fmt: skip
@@ -309,12 +311,18 @@ def _row(run: NewRun) -> dict[str, Any]:
 def _bounds(run: NewRun) -> dict[str, Any]:
     """What the definition bounds, as it was when the run was started."""
     workflow = run.workflow
-    concurrency, rate = workflow.concurrency or {}, workflow.rate_limit or {}
     return {
         "timeout_us": None if workflow.timeout is None else round(workflow.timeout * 1_000_000),
         "budget_nano": None if workflow.budget is None else to_nano(Decimal(workflow.budget)),
-        "on_failure": workflow.on_failure, "concurrency_key": run.concurrency_key,
-        "concurrency_limit": concurrency.get("limit"), "concurrency_policy": concurrency.get("policy"),
-        "rate_key": run.rate_key, "rate_limit": rate.get("limit"),
+        "on_failure": workflow.on_failure, **limit_columns(run.limits),
+    }  # fmt: skip
+
+
+def limit_columns(limits: RunLimits) -> dict[str, Any]:
+    """What a run's row holds of its limits."""
+    concurrency, rate = limits.concurrency or {}, limits.rate_limit or {}
+    return {
+        "concurrency_key": limits.concurrency_key, "concurrency_limit": concurrency.get("limit"),
+        "concurrency_policy": concurrency.get("policy"), "rate_key": limits.rate_key, "rate_limit": rate.get("limit"),
         "rate_per_us": None if not rate else round(rate["per"] * 1_000_000),
     }  # fmt: skip

@@ -38,7 +38,7 @@ select count(*) from (
     and (priority > :priority or priority = :priority and queued_at < :queued_at) limit :most) ahead
 """
 _AHEAD_OF_KEY: Final = Sql(_AHEAD.format(line=f"concurrency_key = :concurrency_key and status {ACTIVE}"))
-_AHEAD_OF_RATE: Final = Sql(_AHEAD.format(line="rate_key = :rate_key and attempt = 0"))
+_AHEAD_OF_RATE: Final = Sql(_AHEAD.format(line="rate_key = :rate_key and attempt = admitted_after"))
 _AHEAD_IN_QUEUE: Final = Sql(_AHEAD.format(line="queue = :queue and parked_on is null"))
 _RESTING: Final = (Status.QUEUED, Status.SLEEPING, Status.WAITING_ON_HOOK)
 _LINES: Final = {
