@@ -8,6 +8,7 @@ from flask import Flask
 
 from keystroke.settings import Settings
 from keystroke_api.addresses import TrustedProxies
+from keystroke_api.mcp.endpoint import install_mcp
 from keystroke_api.openapi import openapi_document
 from keystroke_api.operation import View, operation_of, register
 from keystroke_api.problems import install_problems
@@ -20,7 +21,9 @@ from keystroke_api.rest import (
     hooks,
     reading,
     replaying,
+    secrets,
     starting,
+    triggers,
     workflows,
 )
 from keystroke_api.services import Services, install_services
@@ -33,7 +36,10 @@ _VIEWS: Final[tuple[View, ...]] = (
     reading.list_runs, reading.get_run, reading.list_run_logs, reading.list_run_spans, canceling.cancel_run, replaying.replay_run,
     deployments.list_deployments, deployments.publish_deployment, deployments.activate_deployment, deployments.get_run_journal,
     events.follow_run, events.follow_runs, hooks.list_hooks, hooks.answer_hook,
+    triggers.list_triggers, triggers.get_trigger, triggers.set_trigger, triggers.list_trigger_events,
+    triggers.get_trigger_event, triggers.preview_trigger,
     fleet.list_queues, fleet.pause_queue, fleet.resume_queue, fleet.list_workers, fleet.drain_worker,
+    secrets.list_secrets, secrets.put_secret, secrets.delete_secret,
     health.healthz, health.readyz, health.openapi,
 )  # fmt: skip
 
@@ -51,5 +57,6 @@ def create_app(settings: Settings) -> Flask:
     for each in operations:
         register(app, each)
     app.extensions[health.OPENAPI] = openapi_document(operations)
+    install_mcp(app)
     install_pages(app)
     return app

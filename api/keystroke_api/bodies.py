@@ -29,9 +29,14 @@ def read_json(limit: int, *, optional: bool = False) -> Json:
     """The JSON value of the request's body of at most `limit` bytes; None for an empty body where that is allowed."""
     if optional and not _has_body():
         return None
+    return parse_json(read_json_text(limit))
+
+
+def read_json_text(limit: int) -> bytes:
+    """The request's body of at most `limit` bytes, which says that it is JSON."""
     if request.mimetype != _JSON:
         raise UnsupportedMediaType
-    return parse_json(_read(limit))
+    return _read(limit)
 
 
 def read_form(limit: int) -> dict[str, str]:

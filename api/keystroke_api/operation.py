@@ -24,7 +24,7 @@ from keystroke_api.services import services
 
 View = Callable[..., Response]
 #: Room for what stands around a payload in a body: names, tags, options.
-_SLACK: Final = 64 * 1024
+SLACK: Final = 64 * 1024
 _OPERATION: Final = "__operation__"
 
 
@@ -83,7 +83,7 @@ class Operation:
         return self.view(**arguments)
 
     def _read_body(self, model: type[BaseModel]) -> BaseModel:
-        limit = services().settings.payload_limit * self.payloads + _SLACK
+        limit = services().settings.payload_limit * self.payloads + SLACK
         value = read_json(limit, optional=self.body_optional)
         if value is None and self.body_optional:
             value = {}

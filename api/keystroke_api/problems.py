@@ -51,13 +51,21 @@ STATUSES: Final[dict[type[KeystrokeError], int]] = {
     errors.WorkerNotFound: 404,
     errors.WorkerEnded: 409,
     errors.ApiKeyNotFound: 404,
+    errors.SecretNotFound: 404,
     refusals.BodyTooSlow: 408,
     errors.HookNotFound: 404,
     errors.RunEnded: 409,
+    errors.TriggerNotFound: 404,
+    errors.TriggerEventNotFound: 404,
+    errors.BackfillNotFound: 404,
     errors.HookAnswered: 409,
+    errors.TriggerRetired: 409,
+    errors.TickUnderWay: 409,
+    errors.BackfillEnded: 409,
     errors.HookExpired: 410,
     errors.HookEnded: 410,
     errors.InputNotRecorded: 409,
+    errors.StateChanged: 412,
     refusals.BodyTooLarge: 413,
     errors.PayloadTooLarge: 413,
     refusals.UnsupportedMediaType: 415,
@@ -67,6 +75,8 @@ STATUSES: Final[dict[type[KeystrokeError], int]] = {
     errors.AmbiguousRunId: 422,
     errors.StepNotFound: 422,
     errors.ForeignOrganization: 422,
+    errors.WrongTriggerKind: 422,
+    errors.NotAttached: 422,
     errors.NoFailedStep: 422,
     errors.IdempotencyConflict: 422,
     # The query as it was asked has no answer in time; asking again would only cost the same again.
@@ -113,9 +123,14 @@ def problem_document(error: KeystrokeError) -> dict[str, Any]:
     if status == 503:
         announce(RequestPutOff(method=request.method, path=shown_path(), why=str(error)))
     if status == 500:
-        announce(RequestFailed(method=request.method, path=shown_path(), status=status), error=error)
-        return document("internal-error", status, _OUR_MISTAKE, g.request_id)
+        return failure_document(error)
     return document(error.code, status, str(error), g.request_id, getattr(error, "errors", ()))
+
+
+def failure_document(error: Exception) -> dict[str, Any]:
+    """The problem document of our own mistake, which goes to the log."""
+    announce(RequestFailed(method=request.method, path=shown_path(), status=500), error=error)
+    return document("internal-error", 500, _OUR_MISTAKE, g.request_id)
 
 
 def document(
@@ -175,5 +190,4 @@ def _http_error(error: HTTPException) -> Response:
 
 
 def _failed(error: Exception) -> Response:
-    announce(RequestFailed(method=request.method, path=shown_path(), status=500), error=error)
-    return _answer(document("internal-error", 500, _OUR_MISTAKE, g.request_id))
+    return _answer(failure_document(error))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final, cast
 
 from flask import Flask, current_app
@@ -12,6 +13,7 @@ from keystroke.broker.changes import ChangeListener
 from keystroke.broker.control import Control
 from keystroke.broker.health import BrokerHealth
 from keystroke.broker.wakeups import Wakeups
+from keystroke.operations.read_secrets import Secrets
 from keystroke.settings import Settings
 from keystroke.store import Database
 from keystroke_api.waits import Waits
@@ -21,7 +23,7 @@ _EXTENSION: Final = "keystroke"
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The settings, the database, the box for secrets, the ways to workers, and the waits of this process."""
+    """The settings, the database, the box for secrets, the ways to workers, the waits of this process, what verifies."""
 
     settings: Settings
     database: Database
@@ -30,6 +32,9 @@ class Services:
     control: Control
     broker: BrokerHealth
     waits: Waits
+    secrets: Secrets
+    #: What else ends with the process: made on first use, so added then; called once the waits are over.
+    ends: list[Callable[[], None]] = field(default_factory=list)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Services:
@@ -37,14 +42,18 @@ class Services:
         settings.require("database_url", "broker_url", "secret_key")
         # The pool lends as many connections again when it is busy: together one for each thread.
         database = Database.from_settings(settings, pool_size=settings.api_threads // 2 + 1)
+        box = Box(settings.secret_key)
         return cls(
-            settings, database, Box(settings.secret_key), Wakeups(settings), Control(settings), BrokerHealth(settings),
+            settings, database, box, Wakeups(settings), Control(settings), BrokerHealth(settings),
             Waits(database, settings.streams, lambda on_change: ChangeListener(settings, on_change)),
+            Secrets(database, box),
         )  # fmt: skip
 
     def close(self) -> None:
         """End the waits and let go of everything."""
         self.waits.finish()
+        for end in self.ends:
+            end()
         self.wakeups.close()
         self.control.close()
         self.broker.close()

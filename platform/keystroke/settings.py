@@ -106,6 +106,7 @@ class Settings:
     api_threads: int = _setting(32, _positive, "threads of an API process")
     api_processes: int = _setting(1, _positive, "processes of the API")
     streams: int = _setting(100, _positive, "event streams and waits of an API process")
+    tool_wait: float = _setting(25.0, _seconds, "that a tool call waits for the end of its run")
     trusted_proxies: tuple[str, ...] = _setting((), _networks, "addresses whose X-Forwarded-* counts")
     payload_limit: int = _setting(1_048_576, _positive, "largest payload")
     redact: tuple[str, ...] = _setting(REDACTED_KEYS, _words, "keys whose values are never displayed")

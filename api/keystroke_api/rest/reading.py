@@ -32,15 +32,7 @@ _MOST_LINES = 1000
 @operation("GET", f"{API}/runs", role=Role.VIEWER, answers={200: Answer("Part of the list.", RunList)})
 def list_runs(caller: Principal, query: RunsQuery) -> Response:
     """The runs that fit all filters, newest first."""
-    page = query.page
-    with services().database.read() as tx:
-        found = history.list_runs(caller.scope, tx, query.filter, page)
-    hidden = _hidden()
-    return json_answer({
-        "data": [presentation.summary_json(run, hidden) for run in found.runs],
-        "next_cursor": to_cursor(found.runs[-1].id) if found.has_more else None,
-        "has_more": found.has_more,
-    })  # fmt: skip
+    return json_answer(list_run_page(caller, query))
 
 
 @operation(
@@ -81,6 +73,18 @@ def list_run_spans(caller: Principal, run_id: str, query: LinesQuery) -> Respons
         spans = history.list_spans(caller.scope, tx, run.id, after=after, limit=query.limit + 1)
     rows = [(number, presentation.span_json(span, run.trace_id)) for number, span in spans]
     return json_answer(_part(rows, query))
+
+
+def list_run_page(caller: Principal, query: RunsQuery) -> dict[str, Any]:
+    """The JSON of a part of the list."""
+    with services().database.read() as tx:
+        found = history.list_runs(caller.scope, tx, query.filter, query.page)
+    hidden = _hidden()
+    return {
+        "data": [presentation.summary_json(run, hidden) for run in found.runs],
+        "next_cursor": to_cursor(found.runs[-1].id) if found.has_more else None,
+        "has_more": found.has_more,
+    }
 
 
 def whole_run_id(scope: Scope, tx: Tx, run_id: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from flask import Response, request
@@ -10,10 +9,8 @@ from flask import Response, request
 from keystroke.domain.actor import Trigger
 from keystroke.errors import KeystrokeError
 from keystroke.operations.api_keys import Principal
-from keystroke.operations.start_run import StartedRun, StartRequest, start_run, start_runs
+from keystroke.operations.start_run import StartedRun, StartRequest, start_runs
 from keystroke.store.access import Project
-from keystroke.telemetry import announce
-from keystroke.telemetry.events import RunStarted
 from keystroke_api.answers import json_answer
 from keystroke_api.auth import Role
 from keystroke_api.operation import Answer, AnyJson, operation
@@ -24,7 +21,7 @@ from keystroke_api.rest.requests import BatchBody, BatchItem, StartBody, StartHe
 from keystroke_api.rest.texts import API
 from keystroke_api.rest.workflows import find_default_project, find_project
 from keystroke_api.services import services
-from keystroke_api.starting import wake_and_interrupt
+from keystroke_api.starting import start, wake_and_interrupt
 
 _HEADERS = {"Location": "Where the run is."}
 STARTED_ANSWERS = {
@@ -97,10 +94,7 @@ def started_json(run_id: str, status: str) -> dict[str, Any]:
 
 
 def _start(caller: Principal, project: Project, wanted: StartRequest, headers: StartHeaders) -> Response:
-    own = services()
-    started = start_run(own.database, project, wanted, own.settings, own.box)
-    _announce_and_wake([started], wanted.workflow, headers)
-    return answer_started(caller, started, headers)
+    return answer_started(caller, start(project, wanted), headers)
 
 
 def answer_started(caller: Principal, started: StartedRun, headers: StartHeaders) -> Response:
@@ -112,14 +106,6 @@ def answer_started(caller: Principal, started: StartedRun, headers: StartHeaders
         if services().waits.until_terminal(caller.scope, started.run_id, headers.wait):
             return json_answer(read_run(caller, started.run_id), 200, answered)
     return json_answer(document, 202 if started.created else 200, answered)
-
-
-def _announce_and_wake(started: Iterable[StartedRun], workflow: str, headers: StartHeaders) -> None:
-    """What is committed may be told: to the log, and to a worker of each queue where a run is due."""
-    for each in started:
-        if each.created:
-            announce(RunStarted(each.run_id, workflow, headers.trigger))
-        wake_and_interrupt(each)
 
 
 def _trigger(headers: StartHeaders) -> Trigger:
