@@ -23,6 +23,8 @@ _SHORT: Final = {
     "queue": ("name", "paused_at", "depth"),
     "queues": ("name", "paused_at", "depth"),
     "workers": ("id", "state", "running"),
+    "secret": ("name", "updated_at", "previous_until"),
+    "secrets": ("name", "updated_at", "previous_until"),
     "api_keys": ("prefix", "name", "role"),
 }
 

@@ -36,6 +36,10 @@ _COLUMNS: Final = {
         "id": "Hook", "name": "Name", "status": "Status", "workflow": "Workflow", "run_id": "Run", "created_at": "Asked",
         "expires_at": "Until",
     },
+    "secrets": {
+        "name": "Secret", "created_at": "Set first", "updated_at": "Set last", "previous_until": "Former one until",
+        "set_by": "By",
+    },
     "mismatches": {
         "id": "Run", "workflow": "Workflow", "status": "Status", "verdict": "Verdict", "step": "Step", "message": "Message",
     },
@@ -139,7 +143,7 @@ def _cell(field: str, value: Any, times: str = _FULL_TIME) -> Text:
         return Text(f"{float(value):.0%}")
     if field.endswith("_ms"):
         return Text(duration(float(value)))
-    if field == "at" or field.endswith("_at"):
+    if field in ("at", "previous_until") or field.endswith("_at"):
         return Text(_local_time(str(value), times))
     if field == "queues" and isinstance(value, list):
         return Text(", ".join(map(str, value)))

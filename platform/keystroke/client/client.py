@@ -185,6 +185,18 @@ class Client:
         path = f"/queues/{quote(name, safe='')}/{verb}?project={quote(project, safe='')}"
         return _object(self._connection.post(path, {}))
 
+    def list_secrets(self, project: str) -> list[Answer]:
+        """The secrets of a project: names and ages, never values."""
+        return _rows(self._connection.get(f"/projects/{quote(project, safe='')}/secrets"))
+
+    def put_secret(self, project: str, name: str, value: str, *, grace: int) -> Answer:
+        """Set a secret; the value before it stays good for `grace` seconds."""
+        return _object(self._connection.put(_secret_path(project, name), {"value": value, "grace": grace}))
+
+    def delete_secret(self, project: str, name: str) -> None:
+        """Delete a secret."""
+        self._connection.delete(_secret_path(project, name))
+
     def list_workers(self) -> list[Answer]:
         """The workers, newest first, also those that ended lately."""
         return _rows(self._connection.get("/workers"))
@@ -212,6 +224,10 @@ class Client:
 
 def _workflow_path(project: str, slug: str) -> str:
     return f"/projects/{quote(project, safe='')}/workflows/{quote(slug, safe='')}"
+
+
+def _secret_path(project: str, name: str) -> str:
+    return f"/projects/{quote(project, safe='')}/secrets/{quote(name, safe='')}"
 
 
 def _rows(answer: Any) -> list[Answer]:

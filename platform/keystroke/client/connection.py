@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import httpx
 
 Params = Mapping[str, str | Sequence[str]]
+_NO_CONTENT: Final = 204
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -36,6 +37,14 @@ class Connection:
     def post(self, path: str, body: Any, headers: Mapping[str, str] | None = None) -> Any:
         """The JSON answer to a POST of a JSON body. Never repeated by itself: it may have been carried out."""
         return self._request("POST", path, json=body, headers=dict(headers or {}))
+
+    def put(self, path: str, body: Any) -> Any:
+        """The JSON answer to a PUT of a JSON body."""
+        return self._request("PUT", path, json=body)
+
+    def delete(self, path: str) -> None:
+        """A DELETE, which is answered with nothing."""
+        self._request("DELETE", path)
 
     def post_outside(self, path: str, body: Any) -> Any:
         """The same for a path that is not under `/api/v1`."""
@@ -81,7 +90,7 @@ class Connection:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ServerUnreachable(url=self._base_url, why=str(error) or type(error).__name__) from error
         if response.is_success:
-            return _json_of(response)
+            return None if response.status_code == _NO_CONTENT else _json_of(response)
         raise _refusal(self._base_url, response)
 
 
