@@ -10,15 +10,17 @@ from keystroke.clock import rfc3339
 from keystroke.domain.manifest import WorkflowManifest
 from keystroke.errors import ProjectNotFound
 from keystroke.operations.api_keys import Principal
-from keystroke.store import access, deployments, history
+from keystroke.store import access, deployments, history, sources
 from keystroke.store.access import Project
 from keystroke.store.history import WorkflowStats
+from keystroke.store.sources import Source
 from keystroke_api.answers import json_answer
 from keystroke_api.auth import Role
 from keystroke_api.operation import Answer, operation
 from keystroke_api.rest.documents import ProjectList, WorkflowDocument, WorkflowList
 from keystroke_api.rest.texts import API
 from keystroke_api.services import services
+from keystroke_api.trigger_json import workflow_triggers
 
 
 @operation("GET", f"{API}/projects", role=Role.VIEWER, answers={200: Answer("The projects.", ProjectList)})
@@ -39,8 +41,13 @@ def list_workflows(caller: Principal, project: str) -> Response:
         found = access.get_project(caller.scope, tx, project)
         workflows = deployments.get_workflows(caller.scope, tx, found)
         stats = history.list_workflow_stats(caller.scope, tx, found)
+        triggers = sources.of_project(tx, found.id)
     return json_answer(
-        {"data": [_workflow_json(each, stats.get(slug)) for slug, each in sorted(workflows.items())]}
+        {
+            "data": [
+                _workflow_json(each, stats.get(slug), triggers) for slug, each in sorted(workflows.items())
+            ]
+        }
     )
 
 
@@ -54,7 +61,8 @@ def get_workflow(caller: Principal, project: str, slug: str) -> Response:
         found = access.get_project(caller.scope, tx, project)
         workflow = deployments.get_workflow(caller.scope, tx, found, slug)
         stats = history.list_workflow_stats(caller.scope, tx, found)
-    return json_answer(_workflow_json(workflow, stats.get(slug)))
+        triggers = sources.of_project(tx, found.id)
+    return json_answer(_workflow_json(workflow, stats.get(slug), triggers))
 
 
 def find_project(caller: Principal, slug: str) -> Project:
@@ -82,7 +90,9 @@ def _project_json(project: Project) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _workflow_json(workflow: WorkflowManifest, stats: WorkflowStats | None) -> dict[str, Any]:
+def _workflow_json(
+    workflow: WorkflowManifest, stats: WorkflowStats | None, triggers: list[Source]
+) -> dict[str, Any]:
     """The definition; `success_rate` is of finished runs, null before the first."""
     finished = stats.finished if stats else 0
     last = None
@@ -90,7 +100,7 @@ def _workflow_json(workflow: WorkflowManifest, stats: WorkflowStats | None) -> d
         last = {"id": stats.last_run_id, "status": stats.last_status, "at": rfc3339(stats.last_at)}
     return {
         **workflow.as_json(),
-        "triggers": [],
+        "triggers": workflow_triggers(triggers, workflow.slug),
         "last_run": last,
         "finished_runs": finished,
         "success_rate": stats.succeeded / finished if stats and finished else None,

@@ -1,0 +1,95 @@
+"""What callers send about triggers: the models that validate it and describe it in the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from keystroke.domain.source import Outcome, SourceKind
+from keystroke_api.rest.texts import Text, Time
+
+#: A place in the list of events: the last event's id without its mark.
+EventCursor = Annotated[str, StringConstraints(pattern=r"^[0-9a-hjkmnp-tv-z]{26}$")]
+ProjectSlug = Annotated[
+    Text | None, Field(description="Project of a trigger that is named by its slug; else the default one.")
+]
+_MOST_OUTCOMES: Final = len(get_args(Outcome))
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class TriggerQuery(_Closed):
+    """Which project a slug is of."""
+
+    project: ProjectSlug = None
+
+
+class TriggersQuery(_Closed):
+    """Which triggers."""
+
+    project: Text | None = Field(default=None, description="Slug of the project; else of all projects.")
+    kind: tuple[SourceKind, ...] = Field(
+        default=(), max_length=3, description="May be repeated: any of them."
+    )
+    workflow: Text | None = Field(default=None, description="Those that start this workflow.")
+    retired: bool = Field(default=False, description="Also those that the code has no longer.")
+
+
+class EventsQuery(TriggerQuery):
+    """Which part of a trigger's events."""
+
+    outcome: tuple[Outcome, ...] = Field(
+        default=(), max_length=_MOST_OUTCOMES, description="May be repeated: any of them."
+    )
+    limit: int = Field(default=50, ge=1, le=200, description="Events in one answer.")
+    cursor: EventCursor | None = Field(
+        default=None, description="`next_cursor` of the answer before; opaque."
+    )
+
+
+class PreviewQuery(TriggerQuery):
+    """How many times to foretell."""
+
+    count: int = Field(default=10, ge=1, le=100)
+
+
+class AttachmentChange(_Closed):
+    """What is set on one attachment."""
+
+    disabled: bool = Field(strict=True)
+
+
+class TriggerPatch(_Closed):
+    """What is set on a trigger; what is not named stays as it is."""
+
+    disabled: bool | None = Field(
+        default=None,
+        strict=True,
+        description="Disabled, it starts nothing; enabled, it starts anew from now on.",
+    )
+    paused_until: Time | None = Field(
+        default=None, description="It rests until then, in the future; null ends a pause."
+    )
+    attachments: Annotated[dict[Text, AttachmentChange], Field(max_length=1_000)] = Field(
+        default_factory=dict, description="By the slug of the workflow."
+    )
+
+
+class FireBody(_Closed):
+    """What to fire by hand; an empty object or no body at all: with the payload that the trigger has itself."""
+
+    payload: Any = Field(
+        default=None,
+        description="Of a webhook, checked by its schema; of a schedule in place of its own. A poll finds its payloads.",
+    )
+    workflow: Text | None = Field(
+        default=None, description="Start this one alone of what is attached, also where it is disabled."
+    )
+
+    @property
+    def gives_payload(self) -> bool:
+        """Whether there is one: `null` is one."""
+        return "payload" in self.model_fields_set
