@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Flask, Response, abort, g, redirect
+from werkzeug.routing import BaseConverter
 
 from keystroke_api.auth import Role, identify, require_role
 from keystroke_api.services import services
@@ -16,6 +17,9 @@ from keystroke_api.ui import (
     reference,
     replaying,
     run_page,
+    steering,
+    trigger_page,
+    triggers,
     wording,
     workflow_page,
     workflows,
@@ -52,6 +56,7 @@ def install_pages(app: Flask) -> None:
     _get(app, "/hooks", hooks.hooks_page)
     _get(app, "/hooks/<hook_id>/answer", hooks.hook_page)
     _post(app, "/hooks/<hook_id>/answer", hooks.answer_from_page)
+    _add_triggers(app)
     _add_link(app)
     _post(app, "/history/cancel", history.cancel_selected)
     _post(app, "/history/<run_id>/cancel", run_page.cancel_from_page)
@@ -60,6 +65,21 @@ def install_pages(app: Flask) -> None:
     app.add_url_rule(
         "/static/<digest>/<name>", f"{PREFIX}asset", serve_asset, provide_automatic_options=False
     )
+
+
+def _add_triggers(app: Flask) -> None:
+    """The pages of triggers, beside the addresses that webhooks are posted to: those have slugs, these ids."""
+    app.url_map.converters["trigger"] = TriggerId
+    one = "/triggers/<trigger:trigger_id>"
+    _get(app, "/triggers", triggers.triggers_page)
+    _get(app, one, trigger_page.get_trigger_page)
+    _post(app, f"{one}/set", steering.set_from_page)
+
+
+class TriggerId(BaseConverter):
+    """The id of a trigger in an address."""
+
+    regex = "trg_[0-9a-hjkmnp-tv-z]{26}"
 
 
 def _add_link(app: Flask) -> None:
