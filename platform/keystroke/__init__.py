@@ -12,17 +12,20 @@ if TYPE_CHECKING:
     from keystroke.authoring.exceptions import ActionFailed, ChildFailed, Fatal, HookTimeout, RunCanceled
     from keystroke.authoring.hooks import AsyncHook, Hook
     from keystroke.authoring.poll import poll
+    from keystroke.authoring.poll_result import PollResult
     from keystroke.authoring.schedule import schedule
+    from keystroke.authoring.tick import Tick
     from keystroke.authoring.webhook import webhook
     from keystroke.authoring.workflow import workflow
     from keystroke.domain.limits import Concurrency, RateLimit
+    from keystroke.domain.respond import Respond
     from keystroke.domain.retry import Backoff
 
     __version__: str
 
 __all__ = [
     "ActionFailed", "AsyncChildRun", "AsyncContext", "AsyncHook", "Backoff", "ChildFailed", "ChildRun", "Concurrency",
-    "Context", "Fatal", "Hook", "HookTimeout", "RateLimit", "RunCanceled", "__version__", "action", "poll",
+    "Context", "Fatal", "Hook", "HookTimeout", "RateLimit", "Respond", "RunCanceled", "__version__", "action", "poll",
     "schedule", "webhook", "workflow",
 ]  # fmt: skip
 
@@ -33,6 +36,8 @@ _WORDS = {
     "webhook": "keystroke.authoring.webhook",
     "schedule": "keystroke.authoring.schedule",
     "poll": "keystroke.authoring.poll",
+    "PollResult": "keystroke.authoring.poll_result",
+    "Tick": "keystroke.authoring.tick",
     "Context": "keystroke.authoring.context",
     "AsyncContext": "keystroke.authoring.context",
     "Hook": "keystroke.authoring.hooks",
@@ -47,6 +52,7 @@ _WORDS = {
     "HookTimeout": "keystroke.authoring.exceptions",
     "Concurrency": "keystroke.domain.limits",
     "RateLimit": "keystroke.domain.limits",
+    "Respond": "keystroke.domain.respond",
 }
 
 

@@ -397,6 +397,12 @@ class WorkflowGone(KeystrokeError):
     code = "workflow-gone"
 
 
+class TransformGone(KeystrokeError):
+    """The code that is deployed now has no transform for {attachment}; the run was started when it had one."""
+
+    code = "transform-gone"
+
+
 class DatabaseUnavailable(KeystrokeError):
     """The database does not answer: {why}"""
 
@@ -432,6 +438,49 @@ class Unverified(KeystrokeError):
 
     code = "unverified"
     why: str
+
+
+class EndpointNotFound(KeystrokeError):
+    """There is no webhook at {endpoint}."""
+
+    code = "endpoint-not-found"
+
+
+class EndpointRetired(KeystrokeError):
+    """The code that is deployed now has no webhook at {endpoint} any more."""
+
+    code = "endpoint-retired"
+
+
+class DeliveryRefused(KeystrokeError):
+    """The delivery is not signed as this endpoint asks."""
+
+    code = "delivery-refused"
+
+
+class DeliveryRateLimited(KeystrokeError):
+    """The webhook {trigger} takes no more at the moment: try again in {retry_after} s."""
+
+    code = "delivery-rate-limited"
+    retry_after: int
+
+
+class ChallengeRefused(KeystrokeError):
+    """This is no handshake as {name} has it, or the token in it is another one."""
+
+    code = "challenge-refused"
+
+
+class DeliveryNotFound(KeystrokeError):
+    """There is no delivery {delivery_id}."""
+
+    code = "delivery-not-found"
+
+
+class DeliveryNotKept(KeystrokeError):
+    """The delivery {delivery_id} cannot be replayed: {why}"""
+
+    code = "delivery-not-kept"
 
 
 class ApiKeyNotFound(KeystrokeError):

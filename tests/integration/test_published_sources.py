@@ -18,6 +18,7 @@ from support.projects import write_project
 _PROJECT = """
 from pydantic import BaseModel
 from keystroke import poll, schedule, webhook, workflow
+from keystroke.verify import open_endpoint
 
 class Lead(BaseModel):
     email: str
@@ -30,7 +31,7 @@ def greet(lead: Lead) -> str:
 def count(lead: dict) -> int:
     return len(lead)
 
-signup = webhook("signup", endpoint="signup", payload=Lead).attach(greet).attach(count, transform=lambda lead: {"a": 1})
+signup = webhook("signup", endpoint="signup", payload=Lead, verify=open_endpoint()).attach(greet).attach(count, transform=lambda lead: {"a": 1})
 """
 _MORE = """
 schedule("nightly", "0 2 * * *").attach(count)

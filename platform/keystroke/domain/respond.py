@@ -1,0 +1,37 @@
+"""What a webhook answers in place of the platform's own JSON: for senders that want a certain status or body."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+_LONGEST_BODY: Final = 65_536
+_NO_CONTENT: Final = 204
+_MEDIA_TYPE: Final = re.compile(r"[\w.+-]+/[\w.+-]+(; ?[\w-]+=[\w.-]+)*\Z", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Respond:
+    """The answer to accepted deliveries, whether they start something or not: `Respond(200, "", "text/plain")`. Errors stay."""
+
+    status: int = 200
+    body: str = ""
+    content_type: str = "text/plain"
+
+    def __post_init__(self) -> None:
+        """Refuse what is no answer that accepts, where it is written."""
+        if isinstance(self.status, bool) or not isinstance(self.status, int) or not 200 <= self.status <= 299:
+            raise ValueError(
+                f"status is {self.status!r}; it must be from 200 to 299: the delivery was accepted"
+            )
+        if not isinstance(self.body, str) or len(self.body) > _LONGEST_BODY:
+            raise ValueError(f"body must be a text of up to {_LONGEST_BODY} characters")
+        if not isinstance(self.content_type, str) or not _MEDIA_TYPE.match(self.content_type):
+            raise ValueError(f'content_type is {self.content_type!r}; write it like "text/plain"')
+        if self.status == _NO_CONTENT and self.body:
+            raise ValueError("an answer of status 204 has no body")
+
+    def as_json(self) -> dict[str, Any]:
+        """`{status, body, content_type}`, as published."""
+        return asdict(self)
