@@ -16,7 +16,10 @@ from keystroke.verify import Verifier
 
 #: One part of a path. What begins with `trg_` is the id of a trigger, whose page lies beside the endpoints.
 _ENDPOINT: Final = re.compile(r"(?!trg_)[A-Za-z0-9][A-Za-z0-9_-]{0,99}\Z")
-_NO_VERIFIER: Final = "verify is missing: name who may post, such as github('env:GITHUB_SECRET'); if anybody may, say verify=open_endpoint()"
+_NO_VERIFIER: Final = (
+    "verify is missing: name who may post, such as github('env:GITHUB_SECRET'); "
+    "if anybody may, say verify=open_endpoint()"
+)
 _MOST_VALUES: Final = 100
 Match = Mapping[str, Scalar | Sequence[Scalar]]
 
@@ -27,7 +30,7 @@ class Webhook(Source):
     kind = "webhook"
 
 
-def webhook(  # noqa: PLR0913 - the options of the language, by name
+def webhook(  # noqa: PLR0913, PLR0917 - the options of the language, by name
     slug: str,
     endpoint: str,
     payload: Any = None,

@@ -45,7 +45,7 @@ def read_form(body: bytes, schema: Schema | None) -> Json:
 
 def _json(text: str) -> Json:
     """The object or list of a JSON text; None where it is anything else, a plain word perhaps."""
-    if not text.lstrip()[:1] in ("{", "["):
+    if text.lstrip()[:1] not in ("{", "["):
         return None
     try:
         return parse_strictly(text.encode())

@@ -21,13 +21,13 @@ class Respond:
 
     def __post_init__(self) -> None:
         """Refuse what is no answer that accepts, where it is written."""
-        if isinstance(self.status, bool) or not isinstance(self.status, int) or not 200 <= self.status <= 299:
+        if not _is_accepting(self.status):
             raise ValueError(
                 f"status is {self.status!r}; it must be from 200 to 299: the delivery was accepted"
             )
-        if not isinstance(self.body, str) or len(self.body) > _LONGEST_BODY:
+        if not _is_text(self.body, _LONGEST_BODY):
             raise ValueError(f"body must be a text of up to {_LONGEST_BODY} characters")
-        if not isinstance(self.content_type, str) or not _MEDIA_TYPE.match(self.content_type):
+        if not (_is_text(self.content_type, 200) and _MEDIA_TYPE.match(self.content_type)):
             raise ValueError(f'content_type is {self.content_type!r}; write it like "text/plain"')
         if self.status == _NO_CONTENT and self.body:
             raise ValueError("an answer of status 204 has no body")
@@ -35,3 +35,11 @@ class Respond:
     def as_json(self) -> dict[str, Any]:
         """`{status, body, content_type}`, as published."""
         return asdict(self)
+
+
+def _is_accepting(status: object) -> bool:
+    return isinstance(status, int) and not isinstance(status, bool) and 200 <= status <= 299
+
+
+def _is_text(text: object, longest: int) -> bool:
+    return isinstance(text, str) and len(text) <= longest
