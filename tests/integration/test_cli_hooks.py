@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import io
 import json
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from werkzeug.serving import make_server
 
 from keystroke.cli.main import main
 from keystroke.domain.asking import AskingStatus
 from keystroke.domain.secrets import HOOK_TOKEN
 from keystroke.settings import Settings
 from keystroke.store import Database
-from support.api import Api
 from support.hooks import YES, answer, recorded_answer, waiting
 from support.starts import GREET, Stage, make_stage
 
@@ -30,21 +27,9 @@ def stage(sqlite_database: Database, sqlite_settings: Settings) -> Stage:
 
 
 @pytest.fixture
-def url(api: Api) -> Iterator[str]:
-    """The address of a server of the app."""
-    server = make_server("127.0.0.1", 0, api.app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture
-def hooks(url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+def hooks(api_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs `keystroke hooks`: exit code, what it printed, and what it said on stderr."""
-    monkeypatch.setenv("KEYSTROKE_TARGET", url)
+    monkeypatch.setenv("KEYSTROKE_TARGET", api_url)
 
     def run(*arguments: str, stdin: str = "") -> tuple[int, str, str]:
         monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
@@ -74,9 +59,9 @@ def test_what_waits_is_listed_without_its_link(hooks: Run, stage: Stage) -> None
 
 
 @pytest.mark.parametrize("by", ["id", "token", "url", "query"])
-def test_a_hook_is_answered_by_whatever_names_it(hooks: Run, url: str, stage: Stage, by: str) -> None:
+def test_a_hook_is_answered_by_whatever_names_it(hooks: Run, api_url: str, stage: Stage, by: str) -> None:
     question = waiting(stage)
-    link = f"{url}{question.path}"
+    link = f"{api_url}{question.path}"
     named = {"id": question.id, "token": question.token, "url": link, "query": f"{link}?confirm=1"}[by]
     assert hooks("resume", named, "--input", '{"approved": "perhaps"}')[0] == 1
     assert recorded_answer(stage, question).status is AskingStatus.WAITING
@@ -97,12 +82,12 @@ def test_the_answer_comes_from_a_file_or_from_stdin(hooks: Run, stage: Stage, tm
     assert hooks("resume", second.id, "--input", "-", stdin=json.dumps(YES))[0] == 0
 
 
-def test_what_is_no_hook_is_told(hooks: Run, url: str) -> None:
+def test_what_is_no_hook_is_told(hooks: Run, api_url: str) -> None:
     for named in (
         "hook_none",
         "hkt_" + "a" * 32,
-        f"{url}/hooks/hkt_{'a' * 32}",
-        f"{url}/history",
+        f"{api_url}/hooks/hkt_{'a' * 32}",
+        f"{api_url}/history",
         "http://[",
         "nothing/at/all",
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -86,6 +87,20 @@ def open_api(stage: Stage, **changes: Any) -> Api:
 
     app = create_app(replace(stage.settings, **{"broker_url": NO_BROKER, **changes}))
     return Api(app, app.test_client(), stage)
+
+
+@pytest.fixture
+def api_url(api: Api) -> Iterator[str]:
+    """The address of a server of the app, for what speaks HTTP itself."""
+    from werkzeug.serving import make_server
+
+    server = make_server("127.0.0.1", 0, api.app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 @pytest.fixture

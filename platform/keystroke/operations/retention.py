@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from keystroke.clock import from_micros
 from keystroke.settings import Settings
-from keystroke.store import Database, expiry, fleet, idempotency, rates
+from keystroke.store import Database, expiry, fleet, idempotency, rates, secrets
 from keystroke.store import partitions as trace_partitions
 
 
@@ -16,6 +16,7 @@ def delete_expired(database: Database, limit: int = 1000) -> int:
         idempotency.delete_expired(tx)
         fleet.forget_old(tx, timedelta(days=7) // timedelta(microseconds=1))
         rates.forget_old(tx, timedelta(days=1) // timedelta(microseconds=1))
+        secrets.forget_previous(tx)
         return expiry.delete_runs(tx, limit)
 
 
