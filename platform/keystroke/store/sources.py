@@ -20,6 +20,7 @@ from keystroke.store.sql import Sql
 _COLUMNS: Final = """sources.id, sources.project_id, sources.slug, sources.kind, sources.endpoint, sources.group_name,
     sources.definition, sources.deployment_id, sources.created_at, sources.retired_at, sources.disabled_at,
     sources.paused_until, sources.pause_reason, sources.armed_at, sources.next_at, sources.due_at, sources.last_at,
+    sources.started_at, sources.passed,
     sources.failures, sources.refused, sources.refused_at, sources.notified_at,
     coalesce(sources.paused_until > {now}, false) as paused, {now} as now"""
 _OF_PROJECT: Final = f"select {_COLUMNS} from sources where project_id = :project_id"
@@ -33,14 +34,19 @@ select {_COLUMNS} from sources join projects on projects.id = sources.project_id
 where sources.id = :id and projects.organization_id = :organization_id
 """)
 _BY_ID_LOCKED: Final = Sql(f"select {_COLUMNS} from sources where id = :id {{for_update}}")
+_BY_IDS_LOCKED: Final = Sql(
+    f"select {_COLUMNS} from sources where id {{in:ids}} order by slug {{for_update}}"
+)
+_LOCK_PROJECT: Final = Sql("select id from sources where project_id = :project_id order by slug {for_update}")
 _INSERT: Final = Sql("""
-insert into sources (id, project_id, slug, kind, endpoint, group_name, definition, deployment_id, created_at, updated_at,
-    armed_at)
-values (:id, :project_id, :slug, :kind, :endpoint, :group_name, :definition, :deployment_id, {now}, {now}, {now})
+insert into sources (id, project_id, slug, kind, endpoint, group_name, pause_after, definition, deployment_id, created_at,
+    updated_at, armed_at)
+values (:id, :project_id, :slug, :kind, :endpoint, :group_name, :pause_after, :definition, :deployment_id, {now}, {now}, {now})
 on conflict (project_id, slug) do nothing
 """)
 _REPLACE: Final = Sql("""
-update sources set kind = :kind, endpoint = :endpoint, group_name = :group_name, definition = :definition,
+update sources set kind = :kind, endpoint = :endpoint, group_name = :group_name, pause_after = :pause_after,
+    definition = :definition,
     deployment_id = :deployment_id, updated_at = {now}, retired_at = null
 where project_id = :project_id and slug = :slug
 """)
@@ -87,7 +93,8 @@ class Source:
     """A source as it stands: its published definition, what operators have set, what the clock has written.
 
     `next_at` is the next time that a schedule or poll stands for, `due_at` the same with its jitter; `last_at` the newest time
-    that was decided on; `armed_at` since when failures in a row and an expected success count; `now` is the database's clock.
+    that was decided on, `started_at` the newest that a schedule has started something for, `passed` how many times have passed
+    since then without; `armed_at` since when failures in a row and an expected success count; `now` is the database's clock.
     """
 
     id: str
@@ -104,6 +111,8 @@ class Source:
     next_at: datetime | None
     due_at: datetime | None
     last_at: datetime | None
+    started_at: datetime | None
+    passed: int
     failures: int
     refused: int
     refused_at: datetime | None
@@ -127,6 +136,7 @@ def put_source(tx: Tx, project_id: str, deployment_id: str, manifest: SourceMani
     row = {
         "id": ids.new("trg"), "project_id": project_id, "slug": manifest.slug, "kind": manifest.kind,
         "endpoint": manifest.options.get("endpoint"), "group_name": manifest.options.get("group"),
+        "pause_after": manifest.options.get("pause_after"),
         "definition": json.dumps(manifest.as_json()), "deployment_id": deployment_id,
     }  # fmt: skip
     if not tx.run(_INSERT, row):
@@ -169,6 +179,16 @@ def lock_source(tx: Tx, source_id: str) -> Source:
     return _sources(tx, tx.rows(_BY_ID_LOCKED, {"id": source_id}))[0]
 
 
+def lock_sources(tx: Tx, source_ids: Iterable[str]) -> list[Source]:
+    """Several, their rows locked in the order of their slugs."""
+    return _sources(tx, tx.rows(_BY_IDS_LOCKED, {"ids": list(source_ids)}))
+
+
+def lock_project(tx: Tx, project_id: str) -> None:
+    """Lock the rows of all sources of a project in the order of their slugs, as whoever needs several does."""
+    tx.rows(_LOCK_PROJECT, {"project_id": project_id})
+
+
 def find_source(scope: Scope, tx: Tx, source_id: str) -> Source | None:
     """The source of that id, if the scope sees it; None otherwise."""
     found = _sources(tx, tx.rows(_VISIBLE, {"id": source_id, "organization_id": scope.organization_id}))
@@ -209,6 +229,7 @@ def _source(row: Row[Any], attachments: list[Attachment]) -> Source:
         row.id, row.project_id, SourceManifest.from_json(json.loads(row.definition)), row.deployment_id,
         from_micros(row.created_at), from_micros(row.retired_at), from_micros(row.disabled_at),
         from_micros(row.paused_until), bool(row.paused), row.pause_reason, from_micros(row.armed_at),
-        from_micros(row.next_at), from_micros(row.due_at), from_micros(row.last_at), row.failures, row.refused,
+        from_micros(row.next_at), from_micros(row.due_at), from_micros(row.last_at),
+        from_micros(row.started_at), row.passed, row.failures, row.refused,
         from_micros(row.refused_at), from_micros(row.notified_at), from_micros(row.now), tuple(attachments),
     )  # fmt: skip

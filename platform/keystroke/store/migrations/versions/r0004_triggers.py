@@ -24,13 +24,16 @@ _SOURCES: Final = (
         endpoint text, group_name text, definition text not null, deployment_id {id} not null,
         created_at bigint not null, updated_at bigint not null, retired_at bigint,
         disabled_at bigint, paused_until bigint, pause_reason text, armed_at bigint not null,
-        next_at bigint, due_at bigint, last_at bigint, failures integer not null default 0,
+        next_at bigint, due_at bigint, last_at bigint, started_at bigint, passed integer not null default 0,
+        pause_after integer, failures integer not null default 0,
         refused integer not null default 0, refused_at bigint, notified_at bigint,
         unique (project_id, slug)
     )""",
     "create index sources_of_endpoint on sources (project_id, endpoint) where endpoint is not null",
     """create index sources_due on sources (due_at)
         where due_at is not null and retired_at is null and disabled_at is null""",
+    """create index sources_pausing on sources (id)
+        where pause_after is not null and retired_at is null and disabled_at is null""",
     """create table attachments (
         source_id {id} not null references sources on delete cascade, workflow text not null, definition text not null,
         position integer not null, retired_at bigint, disabled_at bigint, primary key (source_id, workflow)
