@@ -12,6 +12,7 @@ from celery.beat import Scheduler
 from keystroke.errors import DatabaseUnavailable
 from keystroke.telemetry.outage import Outage
 from keystroke_beat.maintenance.cancel import CancelChildren
+from keystroke_beat.maintenance.polls import StartPolls
 from keystroke_beat.maintenance.recover import RecoverDeadWorkers
 from keystroke_beat.maintenance.retain import DeleteExpired, EnsurePartitions
 from keystroke_beat.maintenance.round import Means, Round
@@ -60,6 +61,6 @@ class RoundsScheduler(Scheduler):  # type: ignore[misc]
 def every_round() -> list[Round]:
     """The rounds of a beat."""
     return [
-        WakeSleepers(), UnparkRates(), SweepMissedWakeups(), UnparkForgotten(), CancelChildren(), WakeForgotten(),
+        WakeSleepers(), StartPolls(), UnparkRates(), SweepMissedWakeups(), UnparkForgotten(), CancelChildren(), WakeForgotten(),
         RecoverDeadWorkers(), DeleteExpired(), EnsurePartitions(),
     ]  # fmt: skip

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ActionFailed", "AsyncChildRun", "AsyncContext", "AsyncHook", "Backoff", "ChildFailed", "ChildRun", "Concurrency",
-    "Context", "Fatal", "Hook", "HookTimeout", "RateLimit", "Respond", "RunCanceled", "__version__", "action", "poll",
-    "schedule", "webhook", "workflow",
+    "Context", "Fatal", "Hook", "HookTimeout", "PollResult", "RateLimit", "Respond", "RunCanceled", "Tick", "__version__",
+    "action", "poll", "schedule", "webhook", "workflow",
 ]  # fmt: skip
 
 #: Which module has each word. They are imported when they are first used, so that `keystroke --help` need not wait.

@@ -52,6 +52,10 @@ CRASH_POINTS: Final = frozenset({
     "cancel-requested",
     "run-recovering",
     "run-recovered",
+    "tick-queueing",
+    "tick-queued",
+    "tick-ending",
+    "tick-ended",
 })  # fmt: skip
 
 _armed: Final = {

@@ -17,6 +17,7 @@ from keystroke.authoring.imports import (
     name_clashes,
     project_modules,
 )  # fmt: skip
+from keystroke.authoring.poll import Poll, group_problems
 from keystroke.authoring.project_file import ProjectFile, read_project_file
 from keystroke.authoring.source import Source, sources_in
 from keystroke.authoring.workflow import Workflow
@@ -124,6 +125,8 @@ def _definition_problems(definitions: list[Definition]) -> Iterator[ProjectProbl
             yield from _handler_problems(each, known)
         if isinstance(each, Source):
             yield from _attachment_problems(each, known)
+    for poll, message in group_problems(each for each in definitions if isinstance(each, Poll)):
+        yield ProjectProblem(*poll.place, message)
 
 
 def _handler_problems(workflow: AnyWorkflow, known: set[str]) -> Iterator[ProjectProblem]:

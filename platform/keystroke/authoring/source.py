@@ -130,7 +130,7 @@ class Source:
                 "a filter is for polls; webhooks select by `payload` and `match`, schedules not at all"
             )
         for word, function in (("transform", transform), ("filter", filter)):
-            checks.messages.extend(f"{self.subject}: {each}" for each in _function_problems(word, function))
+            checks.messages.extend(f"{self.subject}: {each}" for each in function_problems_of(word, function))
         return checks.messages
 
 
@@ -153,7 +153,8 @@ def slug_problems(subject: str, slug: Any) -> list[str]:
     return checks.messages
 
 
-def _function_problems(word: str, function: Any) -> list[str]:
+def function_problems_of(word: str, function: Any) -> list[str]:
+    """What is wrong with an option that is a function: `transform`, or one that is given the payload alone."""
     if function is None:
         return []
     if not callable(function):

@@ -5,7 +5,8 @@ The `options` of a source depend on its kind. Times and durations are seconds, i
     webhook   {endpoint, verify, match, dedupe, rate_limit, respond, challenge}
     schedule  {cron, every, timezone, payload, catch_up, catch_up_limit, overlap, jitter, starts_at, ends_at, pause_after,
                max_lateness, expected_within}
-    poll      {cron, every, timezone, timeout, queue, group, state_schema, unhealthy_after, dedupe_for}
+    poll      {cron, every, timezone, timeout, queue, group, state_schema, unhealthy_after, filter, dedupe_for}
+              (`filter`: whether it has one; `dedupe_for` None: nothing is recognised as seen before)
 """
 
 from __future__ import annotations

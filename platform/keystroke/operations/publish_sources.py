@@ -16,6 +16,7 @@ def activate(tx: Tx, project: Project, deployment_id: str) -> None:
     """Make the deployment current, with its sources; those that it does not have are retired, their history stays."""
     deployments.activate(tx, project, deployment_id)
     published = deployments.sources_of(tx, project.id, deployment_id)
+    sources.lock_project(tx, project.id)
     sources.retire_others(tx, project.id, published)
     for manifest in published.values():
         _publish(tx, project, deployment_id, manifest)
