@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from keystroke.authoring.hooks import AsyncHook, Hook
     from keystroke.authoring.poll import poll
     from keystroke.authoring.poll_result import PollResult
+    from keystroke.authoring.request import Request
     from keystroke.authoring.schedule import schedule
     from keystroke.authoring.tick import Tick
     from keystroke.authoring.webhook import webhook
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ActionFailed", "AsyncChildRun", "AsyncContext", "AsyncHook", "Backoff", "ChildFailed", "ChildRun", "Concurrency",
-    "Context", "Fatal", "Hook", "HookTimeout", "PollResult", "RateLimit", "Respond", "RunCanceled", "Tick", "__version__",
-    "action", "poll", "schedule", "webhook", "workflow",
+    "Context", "Fatal", "Hook", "HookTimeout", "PollResult", "RateLimit", "Request", "Respond", "RunCanceled", "Tick",
+    "__version__", "action", "poll", "schedule", "webhook", "workflow",
 ]  # fmt: skip
 
 #: Which module has each word. They are imported when they are first used, so that `keystroke --help` need not wait.
@@ -53,6 +54,7 @@ _WORDS = {
     "Concurrency": "keystroke.domain.limits",
     "RateLimit": "keystroke.domain.limits",
     "Respond": "keystroke.domain.respond",
+    "Request": "keystroke.authoring.request",
 }
 
 

@@ -282,6 +282,13 @@ class InvalidTriggerChange(InvalidInput):
     __init__ = InvalidInput.__init__
 
 
+class InvalidPayload(InvalidInput):
+    """The payload does not fit {what}: {summary}"""
+
+    code = "invalid-payload"
+    __init__ = InvalidInput.__init__
+
+
 class InvalidState(InvalidInput):
     """The state does not fit {what}: {summary}"""
 
@@ -296,7 +303,7 @@ class StateChanged(KeystrokeError):
 
 
 class TickUnderWay(KeystrokeError):
-    """The tick {tick} of the trigger {trigger} is being executed and writes the state at its end: try again when it is over."""
+    """The tick {tick} of the trigger {trigger} is under way: try again when it has ended."""
 
     code = "tick-under-way"
 

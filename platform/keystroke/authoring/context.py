@@ -13,6 +13,7 @@ from uuid import UUID
 
 from keystroke.authoring.children import AsyncChildRun, ChildRun
 from keystroke.authoring.hooks import AsyncHook, Hook
+from keystroke.domain.actor import Trigger
 from keystroke.domain.durations import Duration
 from keystroke.domain.usage import UsageKind
 
@@ -69,6 +70,13 @@ class RunFacts(Protocol):
     @property
     def tags(self) -> MutableMapping[str, str]:
         """The run's tags; what is set here is recorded and can be filtered by."""
+
+    @property
+    def trigger(self) -> Trigger:
+        """What started the run: `type`, `label`, `value`, `id`, `payload`, `fired_at`; of ticks `scheduled_at` and more.
+
+        The same each time the run is executed. Changing its payload changes a copy.
+        """
 
 
 class Context(RunFacts, Protocol):

@@ -12,10 +12,12 @@ from keystroke.authoring.current import current_run, process_run
 from keystroke.authoring.project import LoadedProject
 from keystroke.authoring.workflow import Workflow
 from keystroke.box import Box
+from keystroke.domain.keys import NO_LIMITS, RunLimits, limits_of
 from keystroke.domain.lease import Lease
-from keystroke.domain.outcome import NO_RECORDS, Canceled, Completed, Failed, LastRecords, Outcome
+from keystroke.domain.outcome import NO_RECORDS, Admitting, Canceled, Completed, Failed, LastRecords, Outcome
+from keystroke.domain.payload import encode_payload
 from keystroke.domain.states import Reason
-from keystroke.domain.step import StepRecord
+from keystroke.domain.step import Step, StepRecord
 from keystroke.errors import WorkflowGone
 from keystroke.execution.bodies import Bodies, Raised, Returned, TryEnd
 from keystroke.execution.boundary import Boundary
@@ -37,6 +39,7 @@ from keystroke.execution.spans import AttemptTrace
 from keystroke.execution.steps import StepDoors
 from keystroke.execution.time_limit import TimeLimit
 from keystroke.execution.trace_buffer import TraceBuffer
+from keystroke.execution.transforming import make_input, split_transform
 from keystroke.execution.unwinding import Unwind, Unwinding
 from keystroke.execution.user_code import run_to_end
 from keystroke.execution.verdict import complete, ended_in_error, fail, left_early
@@ -120,32 +123,79 @@ class Attempt:
         if workflow is None:
             return self._fail(WorkflowGone(workflow=self._lease.workflow), Reason.USER_ERROR)
         try:
-            admitted = self._admit(workflow)
-            if isinstance(admitted, Failed):
+            admitted = None if self._is_behind_transform else self._admit(workflow)
+            if isinstance(admitted, Failed | Admitting):
                 return admitted
             if workflow.options.durability == "relaxed":
                 self._ledger.relax()
-            return self._execute(workflow, admitted.value)
+            return self._execute(workflow, admitted)
         except Unwinding as unwinding:
             # The platform's own reads and writes, before user code ran.
             return self._end(workflow, Raised(unwinding))
 
-    def _admit(self, workflow: Workflow[..., Any]) -> Returned | Failed:
+    @property
+    def _is_behind_transform(self) -> bool:
+        """Whether the input is yet to be made."""
+        return self._lease.behind_transform is not None and not self._lease.admitted
+
+    def _admit(self, workflow: Workflow[..., Any]) -> Returned | Failed | Admitting:
         """The validated input: recorded by the first attempt, read by later ones."""
         try:
             value = workflow.input.load(self._lease.input, self._box, "input")
-            if self._lease.admitted:
-                return Returned(value)
-            recorded = workflow.input.record(value, "input", self._box)
-            self._ledger.admit(recorded.payload)
         except Exception as error:  # noqa: BLE001 - the author's validators run in there
+            return self._fail(error, Reason.INVALID_INPUT)
+        return Returned(value) if self._lease.admitted else self._record_input(workflow, value)
+
+    def _record_input(self, workflow: Workflow[..., Any], value: Any) -> Returned | Failed | Admitting:
+        """A valid input goes on record, defaults filled; where the run has limits it waits for them first, with that input."""
+        try:
+            recorded = workflow.input.record(value, "input", self._box)
+            limits = self._limits(workflow, recorded.payload)
+            if limits:
+                encode_payload(recorded.payload, what="input", limit=self._settings.payload_limit)
+                return Admitting(recorded.payload, limits)
+            self._ledger.admit(recorded.payload)
+        except Exception as error:  # noqa: BLE001 - the author's validators and serializers run in there
             return self._fail(error, Reason.INVALID_INPUT)
         return Returned(recorded.value)
 
-    def _execute(self, workflow: Workflow[..., Any], value: Any) -> Outcome:
-        """Run the function with everything around it that it can call, say and cost."""
+    def _limits(self, workflow: Workflow[..., Any], recorded: Any) -> RunLimits:
+        """What the run is yet to be admitted under; nothing where its start has done that."""
+        if not self._lease.unkeyed:
+            return NO_LIMITS
+        manifest = self._project.manifest.workflows[workflow.slug]
+        return limits_of(manifest, lambda: recorded, self._lease.tags)
+
+    def _make_input(
+        self,
+        workflow: Workflow[..., Any],
+        record: Step | None,
+        doors: StepDoors,
+        boundary: Boundary,
+        bodies: Bodies,
+    ) -> Returned | Outcome:
+        """What the transform makes of the trigger's payload, admitted; or how the attempt ends with it."""
+        ended: TryEnd
+        try:
+            with boundary.plain_code():
+                made = make_input(
+                    self._project, self._lease, record, doors, bodies, self._ledger.read_delivery
+                )
+            ended = Returned(made)
+        except BaseException as error:  # noqa: BLE001 - whatever the author's code raises is how it ended
+            ended = Raised(error)
+        early = left_early(ended, self._unwind, self._gate, self._clock(), self._project.directory)
+        if early is not None:
+            return early
+        if isinstance(ended, Raised):
+            return fail(ended.error, Reason.INVALID_INPUT, self._lease, self._project.directory, counts=False)
+        return self._record_input(workflow, ended.value)
+
+    def _execute(self, workflow: Workflow[..., Any], admitted: Returned | None) -> Outcome:
+        """Run the function with everything around it that it can call, say and cost; without an input, make that first."""
         buffer = TraceBuffer(self._settings.trace_cap)
-        journal = self._journal = Journal(self._recorded_steps(), buffer.drop_aside)
+        transformed, steps = split_transform(self._recorded_steps())
+        journal = self._journal = Journal(steps, buffer.drop_aside)
         boundary = Boundary(self._gate, opens_gate=not workflow.is_async)
         trace = AttemptTrace(self._lease, buffer, journal, self._clock)
         running = RunningSteps()
@@ -153,27 +203,37 @@ class Attempt:
             self._ledger, self._unwind, self._gate, trace, running, self._box, self._project.directory,
             self._project.modules, self._clock, self._world.jitter,
         )  # fmt: skip
-        calls, facts, context = self._offer(workflow, doors, journal, boundary)
+        bodies = self._bodies(boundary, trace, journal)
+        calls, facts, context = self._offer(workflow, doors, journal, boundary, bodies)
         display = Display(self._lease.run_id, self._ledger, buffer, running, facts, self._unwind)
         with ExitStack() as around:
             around.enter_context(self._world.flusher().watching(display))
             around.enter_context(capturing(LogCapture(buffer, journal, boundary, trace.span_id, self._clock)))
             around.enter_context(trace.collecting())
             around.enter_context(_executing(calls))
-            ended = run_to_end(workflow, value, context, boundary, self._gate, self._unwind)
+            begun = admitted or self._make_input(workflow, transformed, doors, boundary, bodies)
+            ended = (
+                run_to_end(workflow, begun.value, context, boundary, self._gate, self._unwind)
+                if isinstance(begun, Returned)
+                else begun
+            )
         records = self._last_steps()
-        outcome = self._end(workflow, ended)
+        outcome = self._end(workflow, ended) if isinstance(ended, TryEnd) else ended
         self._end_trace(outcome, trace)
         buffer.keep_aside()
         self._tell_last(display, records)
         return outcome
 
     def _offer(
-        self, workflow: Workflow[..., Any], doors: StepDoors, journal: Journal, boundary: Boundary
+        self,
+        workflow: Workflow[..., Any],
+        doors: StepDoors,
+        journal: Journal,
+        boundary: Boundary,
+        bodies: Bodies,
     ) -> tuple[RunCalls, RunFacts, RunContext | AsyncRunContext]:
         """What the function can call: actions, workflows, and its context."""
         facts = RunFacts(doors, self._lease, journal, boundary)
-        bodies = self._bodies(boundary, doors.trace, journal)
         calls = RunCalls(
             doors,
             journal,

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from keystroke.authoring.action import Action
 from keystroke.authoring.current import inside_action
 from keystroke.execution.boundary import Boundary, TryTimedOut
-from keystroke.execution.calls import Call
+from keystroke.execution.calls import StepCall
 from keystroke.execution.current_step import CurrentStep, current_step
 from keystroke.execution.gate import Gate
 from keystroke.execution.journal import Journal
@@ -46,7 +46,7 @@ TryEnd = Returned | Raised
 class Try:
     """Ask: run the body once."""
 
-    call: Call
+    call: StepCall
     step: CurrentStep
 
 
@@ -193,11 +193,11 @@ class Bodies:
             return Raised(_timed_out(asked.call, timeout))
         return ended
 
-    def _in_user_code(self, call: Call) -> TryEnd:
+    def _in_user_code(self, call: StepCall) -> TryEnd:
         """Caught before it passes a context manager of ours: those write to an exception, which may be frozen."""
         try:
             self._boundary.enter()
-            return Returned(call.run_body(self._world.body(call.action)))
+            return Returned(call.run_body(self._world.body))
         except TryTimedOut:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever the author's code raises is how the try ended
@@ -209,12 +209,12 @@ class Bodies:
         with _in_step(asked.step), self._trace.current(asked.step.span_id):
             return await self._awaited_in_user_code(asked.call)
 
-    async def _awaited_in_user_code(self, call: Call) -> TryEnd:
+    async def _awaited_in_user_code(self, call: StepCall) -> TryEnd:
         timeout = call.action.timeout
         seconds = None if timeout is None else timeout.total_seconds()
         try:
             async with asyncio.timeout(seconds) as limit:
-                return Returned(await call.run_body(self._world.body(call.action)))
+                return Returned(await call.run_body(self._world.body))
         except GeneratorExit:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever the author's code raises is how the try ended
@@ -248,6 +248,6 @@ def _in_step(step: CurrentStep) -> Iterator[None]:
         inside_action.reset(within)
 
 
-def _timed_out(call: Call, timeout: timedelta | None) -> TimeoutError:
+def _timed_out(call: StepCall, timeout: timedelta | None) -> TimeoutError:
     seconds = timeout.total_seconds() if timeout else 0
     return TimeoutError(f"{call.action.name} took longer than its timeout of {seconds:g} s")

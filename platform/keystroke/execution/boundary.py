@@ -77,6 +77,15 @@ class Boundary:
                 self.enter()
 
     @contextmanager
+    def plain_code(self) -> Iterator[None]:
+        """What runs now is no asynchronous code, whatever comes after it: what is raised by the gate arrives in it."""
+        before, self._opens_gate = self._opens_gate, True
+        try:
+            yield
+        finally:
+            self._opens_gate = before
+
+    @contextmanager
     def alarm(self, timeout: timedelta | None) -> Iterator[None]:
         """Raise TryTimedOut in user code once the time is over; only the main thread's can be interrupted."""
         if timeout is None or threading.current_thread() is not threading.main_thread() or not self.is_home():

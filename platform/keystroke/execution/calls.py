@@ -5,17 +5,87 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from datetime import timedelta
+from typing import Any, Final, Protocol
 
 from keystroke.authoring.action import Action
+from keystroke.authoring.codec import Codec
 from keystroke.box import Box
 from keystroke.domain.payload import Json, digest, encode_payload
+from keystroke.domain.retry import Backoff
 from keystroke.domain.secrets import redact
 from keystroke.domain.step import Step, StepKind
 from keystroke.execution.branches import Branch
 
 #: Characters of recorded and actual arguments that a nondeterminism error shows of each.
 _SHOWN: Final = 600
+
+
+#: Gives what a call of an action runs: its function, or what stands in for it.
+FindBody = Callable[[Action[..., Any]], Callable[..., Any]]
+
+
+class Called(Protocol):
+    """What a step executes, and how: an action, or a transform. See `authoring.action.Action`."""
+
+    @property
+    def key(self) -> str:
+        """What identifies it in the recorded steps."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
+    def retries(self) -> int:
+        """How often it is tried again."""
+
+    @property
+    def retry_on(self) -> tuple[type[BaseException], ...] | None:
+        """The exceptions after which it is."""
+
+    @property
+    def backoff(self) -> Backoff:
+        """The pauses between tries."""
+
+    @property
+    def timeout(self) -> timedelta | None:
+        """How long a try may take."""
+
+    @property
+    def result(self) -> Codec:
+        """Records what it gave."""
+
+
+class StepCall(Protocol):
+    """One call that a step executes."""
+
+    @property
+    def action(self) -> Called:
+        """What is called."""
+
+    @property
+    def kind(self) -> StepKind:
+        """The kind of the step."""
+
+    @property
+    def identity(self) -> str:
+        """What identifies the step."""
+
+    @property
+    def branch(self) -> Branch:
+        """The line of calls that it is made in."""
+
+    @property
+    def input(self) -> Json:
+        """What is recorded of its arguments."""
+
+    @property
+    def digest(self) -> str:
+        """What stands for them."""
+
+    def run_body(self, find: FindBody) -> Any:
+        """Run what is called, and give what it returns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +106,14 @@ class Call:
         """What the step is known by: the action's name."""
         return self.action.key
 
-    def run_body(self, function: Callable[..., Any]) -> Any:
+    def run_body(self, find: FindBody) -> Any:
         """Call the action's function, or what stands in for it, with arguments of its own, and give what it returns.
 
         Copies: what a body changes in its arguments must not reach its next try, nor the caller, who would not see it when
         this step is replayed.
         """
         args, kwargs = self.action.arguments.copied(self.args, self.kwargs)
-        return function(*args, **kwargs)
+        return find(self.action)(*args, **kwargs)
 
 
 def open_call(

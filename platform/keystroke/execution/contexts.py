@@ -9,6 +9,7 @@ from uuid import UUID
 
 from keystroke.authoring.children import AsyncChildRun, ChildRun
 from keystroke.authoring.current import inside_action
+from keystroke.domain.actor import Trigger
 from keystroke.domain.durations import Duration
 from keystroke.domain.usage import UsageKind
 from keystroke.execution.branches import Branch
@@ -62,6 +63,11 @@ class _Facts:
     def tags(self) -> MutableMapping[str, str]:
         """The run's tags."""
         return self._facts.tags
+
+    @property
+    def trigger(self) -> Trigger:
+        """What started the run."""
+        return self._facts.trigger
 
     def _branch(self) -> Branch:
         """Inside of an action calls are plain, and its branches count nowhere."""

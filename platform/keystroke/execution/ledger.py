@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 from keystroke.box import Box
 from keystroke.domain.bounds import beyond_budget
 from keystroke.domain.child import ChildEnd
+from keystroke.domain.delivery import Delivery
 from keystroke.domain.failure import Failure
 from keystroke.domain.lease import Lease
 from keystroke.domain.outcome import Failed
@@ -30,6 +31,7 @@ from keystroke.execution.unwinding import Unwind
 from keystroke.operations.admit_run import admit_run
 from keystroke.operations.create_hook import HookRequest, create_hook
 from keystroke.operations.read_cost import read_cost
+from keystroke.operations.read_delivery import read_delivery
 from keystroke.operations.read_journal import read_journal
 from keystroke.operations.record_progress import record_progress
 from keystroke.operations.record_sleep import begin_sleep, end_sleep
@@ -73,6 +75,10 @@ class Ledger:
     def read_journal(self) -> list[Step]:
         """What earlier attempts recorded."""
         return self._patiently(lambda: read_journal(self._database, self._lease))
+
+    def read_delivery(self) -> Delivery:
+        """The delivery that started the run. Raises DeliveryNotFound."""
+        return self._patiently(lambda: read_delivery(self._database, self._lease))
 
     def admit(self, value: Json) -> None:
         """Record the validated input. Raises PayloadTooLarge."""

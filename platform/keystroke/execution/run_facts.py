@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
 from uuid import UUID, uuid4
 
 from keystroke.authoring.current import inside_action
+from keystroke.domain.actor import Trigger
 from keystroke.domain.label import check_label, storable
 from keystroke.domain.lease import Lease
 from keystroke.domain.payload import digest, encode_payload
+from keystroke.domain.secrets import open_sealed
 from keystroke.domain.step import USAGE_KEY, Step, StepKind, StepStatus
 from keystroke.domain.usage import KINDS, UsageItem, UsageKind, exact
 from keystroke.errors import NotInWorkflowCode
@@ -56,6 +60,13 @@ class RunFacts:
     def attempt(self) -> int:
         """Claims so far."""
         return self._lease.attempt
+
+    @property
+    def trigger(self) -> Trigger:
+        """What started the run, the secrets of its payload readable; each time a copy."""
+        trigger, box = self._lease.trigger, self._doors.box
+        payload = copy.deepcopy(trigger.payload) if box is None else open_sealed(trigger.payload, box.decrypt)
+        return replace(trigger, payload=payload)
 
     def say_progress(self, fraction: float | None, message: str | None) -> None:
         """Keep the latest progress for the next write; nothing while recorded steps are replayed."""

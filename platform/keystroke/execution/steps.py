@@ -17,11 +17,11 @@ from keystroke.authoring.exceptions import Fatal
 from keystroke.box import Box
 from keystroke.crashpoints import crash_point
 from keystroke.domain.states import Reason
-from keystroke.domain.step import Step, StepKind, StepStatus, StepTry
+from keystroke.domain.step import Step, StepStatus, StepTry
 from keystroke.domain.usage import UsageItem
 from keystroke.errors import InvalidValue, NotJson, PayloadTooLarge
 from keystroke.execution.bodies import Raised, Rest, Returned, Story, Try, Wait
-from keystroke.execution.calls import Call
+from keystroke.execution.calls import StepCall
 from keystroke.execution.current_step import CurrentStep
 from keystroke.execution.gate import Gate, Interruption
 from keystroke.execution.ledger import Ledger
@@ -56,7 +56,7 @@ class StepDoors:
 class StepRun:
     """One step that this attempt executes; `done` is what is on record of its failed tries."""
 
-    def __init__(self, doors: StepDoors, call: Call, done: Step | None) -> None:
+    def __init__(self, doors: StepDoors, call: StepCall, done: Step | None) -> None:
         """Begin with the first try, or go on after those on record."""
         self._doors = doors
         self._call = call
@@ -66,7 +66,7 @@ class StepRun:
         self._tries = done.tries if done else ()
         self._due = done.due_at if done else None
         self._shown = Step(
-            call.identity, call.action.key, call.action.name, StepKind.ACTION, StepStatus.RUNNING, self._number,
+            call.identity, call.action.key, call.action.name, call.kind, StepStatus.RUNNING, self._number,
             call.digest, done.started_at if done else self._began, input=call.input,
             now=call.branch.now or (done.now if done else None),
         )  # fmt: skip

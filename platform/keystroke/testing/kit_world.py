@@ -112,7 +112,7 @@ class _MortalLedger(Ledger):
     def record(self, step: Step, usage: Sequence[UsageItem] = ()) -> None:
         """See Ledger."""
         is_final = step.status in (StepStatus.SUCCESS, StepStatus.FAILED)
-        if is_final and step.kind is StepKind.ACTION:
+        if is_final and step.kind in (StepKind.ACTION, StepKind.TRANSFORM):
             self._die_if_asked("before", step)
         super().record(step, usage)
         if is_final:
