@@ -311,6 +311,9 @@ def test_calls_that_wait_end_with_the_process(
             wait_until(
                 lambda: database_runs(database) == len(answers), 30, what="all calls have started a run"
             )
+            ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+            for _ in range(4):  # a loop that waited itself would answer nobody else
+                assert httpx.post(f"{fleet.urls[0]}/mcp", json=ping, timeout=5).json()["result"] == {}
             began = time.monotonic()
             assert fleet.apis[0].stop() == 0
             assert time.monotonic() - began < 8
