@@ -308,6 +308,48 @@ class TickUnderWay(KeystrokeError):
     code = "tick-under-way"
 
 
+class SourceGone(KeystrokeError):
+    """The code that is deployed now has no poll {source}; the tick was made when it had one."""
+
+    code = "source-gone"
+
+
+class TooManyPayloads(KeystrokeError):
+    """The poll {source} gave {count} payloads at once, of at most {most}: give fewer, and keep in its state where to go on."""
+
+    code = "too-many-payloads"
+
+
+class NoStateKept(KeystrokeError):
+    """The poll {source} gave a state, and keeps none: say which with @poll(..., state=Model)."""
+
+    code = "no-state-kept"
+
+
+class NotADedupeKey(KeystrokeError):
+    """The dedupe_key of {source} gave {found}; it has to give text, not empty, or a whole number."""
+
+    code = "not-a-dedupe-key"
+
+
+class StateEdited(KeystrokeError):
+    """The state of {source} was edited while the tick was executed: nothing of it counts, the next one goes on from the edited state."""
+
+    code = "state-edited"
+
+
+class TickTimedOut(KeystrokeError):
+    """The tick worked for {worked} s, all attempts together; its timeout is {timeout} s."""
+
+    code = "tick-timed-out"
+
+
+class TickCanceled(KeystrokeError):
+    """Somebody has canceled the tick: nothing of it counts."""
+
+    code = "tick-canceled"
+
+
 class BackfillNotFound(KeystrokeError):
     """There is no backfill {backfill}."""
 

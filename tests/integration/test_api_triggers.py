@@ -6,23 +6,13 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from jsonschema import Draft202012Validator
 from werkzeug.test import TestResponse
 
 from keystroke.clock import rfc3339
 from support.api import Api, assert_problem
-from support.triggers import HOURLY, SIGNUP, Triggers
+from support.triggers import HOURLY, SIGNUP, Triggers, fits
 
 HOUR = 3_600_000_000
-
-
-def fits(api: Api, path: str, method: str, answered: TestResponse) -> Any:
-    """The answer is as the OpenAPI document describes it; its JSON."""
-    document: Any = api.client.get("/openapi.json").json
-    described = document["paths"][f"/api/v1{path}"][method]["responses"][str(answered.status_code)]
-    schema = described["content"][answered.mimetype]["schema"]
-    Draft202012Validator({**schema, "components": document["components"]}).validate(answered.json)
-    return answered.json
 
 
 def ids(api: Api, path: str) -> list[str]:

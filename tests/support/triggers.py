@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from keystroke import ids
 from keystroke.domain.manifest import Manifest
@@ -19,6 +20,9 @@ from keystroke.store.sources import Source
 from keystroke.store.sql import Sql
 from support.api import Api, open_api
 from support.starts import GREET, GREETING, Stage, make_stage
+
+if TYPE_CHECKING:
+    from werkzeug.test import TestResponse
 
 COUNT: Final = replace(GREET, slug="count", name="Count", input_schema={})
 _ATTACHED: Final = (AttachmentManifest("greet"), AttachmentManifest("count", transform=True))
@@ -54,7 +58,7 @@ values (:id, :project_id, :source_id, :kind, :origin, :scheduled_at, {now}, {now
 _INSERT_DELIVERY: Final = Sql("""
 insert into deliveries (id, project_id, endpoint, source_id, sources, received_at, method, headers, query, size, outcome,
     status, run_ids)
-values (:id, :project_id, :endpoint, :source_id, :sources, {now}, 'POST', '[]', '', 0, :outcome, 202, :run_ids)
+values (:id, :project_id, :endpoint, :source_id, :sources, {now}, 'POST', '{}', '{}', 0, :outcome, 202, :run_ids)
 """)
 
 
@@ -138,3 +142,12 @@ def triggers(database: Database, settings: Settings) -> Iterator[Triggers]:
     made = make_triggers(database, settings)
     yield made
     made.api.services.close()
+
+
+def fits(api: Api, path: str, method: str, answered: TestResponse) -> Any:
+    """The answer is as the OpenAPI document describes it; its JSON."""
+    document: Any = api.client.get("/openapi.json").json
+    described = document["paths"][f"/api/v1{path}"][method]["responses"][str(answered.status_code)]
+    schema = described["content"][answered.mimetype]["schema"]
+    Draft202012Validator({**schema, "components": document["components"]}).validate(answered.json)
+    return answered.json

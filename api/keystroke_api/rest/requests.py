@@ -81,11 +81,16 @@ class StartHeaders(BaseModel):
 
     @property
     def wait(self) -> int:
-        """Seconds to wait for the end of the run; preferences that are not understood are ignored (RFC 7240)."""
-        for preference in (self.prefer or "").split(","):
-            if match := _WAIT.match(preference.strip()):
-                return min(int(match[1]), _LONGEST_WAIT)
-        return 0
+        """Seconds to wait for the end of the run."""
+        return seconds_to_wait(self.prefer)
+
+
+def seconds_to_wait(prefer: str | None) -> int:
+    """What `Prefer: wait=N` asks for; preferences that are not understood are ignored (RFC 7240)."""
+    for preference in (prefer or "").split(","):
+        if match := _WAIT.match(preference.strip()):
+            return min(int(match[1]), _LONGEST_WAIT)
+    return 0
 
 
 class BatchItem(BaseModel):

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from keystroke.domain.source import Outcome, SourceKind
 from keystroke.domain.trigger_health import HealthStatus
+from keystroke_api.problems import ProblemError
 from keystroke_api.rest.documents import Actor, Cursor, Log, Span, Time
 
 
@@ -54,6 +55,28 @@ class TriggerEventDetail(TriggerEventDocument):
 
     found: Any = Field(description="What a poll has found, or would start as a dry run.")
     trace: EventTrace
+
+
+class WouldStart(BaseModel):
+    """A run that would be."""
+
+    attachment: str
+    workflow: str
+    transform: bool = Field(description="Its input is made by a transform, which its first attempt executes.")
+    payload: Any
+    input: Any = Field(description="null behind a transform.")
+    errors: list[ProblemError] = Field(
+        description="Where the input does not fit the workflow: the run would fail."
+    )
+
+
+class DryRun(BaseModel):
+    """What would have been started; nothing was. Of a poll it is in `event`, once its tick has ended."""
+
+    event: TriggerEventDetail | None = Field(description="Of a poll: the tick that a worker executes.")
+    errors: list[ProblemError] = Field(description="Where the payload does not fit: it would be refused.")
+    held: str | None = Field(description="Why the trigger starts nothing of itself at the moment.")
+    would_start: list[WouldStart]
 
 
 class HealthDocument(BaseModel):

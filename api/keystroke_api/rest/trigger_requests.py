@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, get_args
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from keystroke.domain.source import Outcome, SourceKind
+from keystroke_api.rest.requests import seconds_to_wait
 from keystroke_api.rest.texts import Text, Time
 
 #: A place in the list of events: the last event's id without its mark.
@@ -76,6 +77,21 @@ class TriggerPatch(_Closed):
     attachments: Annotated[dict[Text, AttachmentChange], Field(max_length=1_000)] = Field(
         default_factory=dict, description="By the slug of the workflow."
     )
+
+
+class FireHeaders(BaseModel):
+    """Headers of a firing by hand."""
+
+    prefer: str | None = Field(
+        default=None,
+        alias="Prefer",
+        description="`wait=N`: of a poll, answer when its tick has ended, after N (up to 60) seconds at the latest.",
+    )
+
+    @property
+    def wait(self) -> int:
+        """Seconds to wait for the end of a tick."""
+        return seconds_to_wait(self.prefer)
 
 
 class FireBody(_Closed):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from email_validator import EmailNotValidError, validate_email
@@ -46,6 +46,21 @@ def check_input(
     errors = _errors(_validator(deployment_id, workflow), value, hidden)
     if errors:
         raise InvalidInput(what=f"workflow {workflow.slug}", errors=errors)
+
+
+def compiled(schema: dict[str, Any]) -> Draft202012Validator:
+    """What checks values by a JSON Schema, formats asserted; to be kept, since making it takes its time."""
+    return Draft202012Validator(schema, format_checker=_formats)
+
+
+def first_errors(validator: Draft202012Validator, value: Any) -> list[ValidationError]:
+    """The first things that are wrong with a value. re.error where the schema has a pattern that cannot be checked here."""
+    return [error for _, error in zip(range(_MOST_ERRORS), validator.iter_errors(value), strict=False)]
+
+
+def explained(errors: Iterable[ValidationError], hidden: Collection[Any] = ()) -> list[PathError]:
+    """Errors with their paths as people read them, without the texts and numbers in `hidden`."""
+    return [_explain(error, hidden) for error in errors]
 
 
 def refuse_reserved(workflow: WorkflowManifest, text: str) -> None:
@@ -94,6 +109,11 @@ def seal_answer(hook: str, schema: dict[str, Any], value: Any, text: str, box: B
     return seal_by_schema(schema, schema, value, box.encrypt) if "writeOnly" in str(schema) else value
 
 
+def fit_errors(schema: dict[str, Any], value: Any) -> list[PathError]:
+    """What is wrong with a value by a published schema, formats asserted; none: it fits."""
+    return _errors(Draft202012Validator(schema, format_checker=_formats), value, ())
+
+
 def _validator(deployment_id: str, workflow: WorkflowManifest) -> Draft202012Validator:
     """Compiled once per deployment and workflow: a published schema never changes."""
     key = (deployment_id, workflow.slug)
@@ -107,8 +127,7 @@ def _validator(deployment_id: str, workflow: WorkflowManifest) -> Draft202012Val
 def _errors(validator: Draft202012Validator, value: Any, hidden: Collection[Any]) -> list[PathError]:
     """What is wrong with a value: the first errors. What the schema asks for and nobody can check fits nothing."""
     try:
-        found = zip(range(_MOST_ERRORS), validator.iter_errors(value), strict=False)
-        return [_explain(error, hidden) for _, error in found]
+        return explained(first_errors(validator, value), hidden)
     except re.error as error:
         # Pydantic takes patterns of another dialect, such as \p{L}.
         return [PathError("$", f"the schema's pattern {error.pattern!r} cannot be checked here: {error}")]
