@@ -16,6 +16,7 @@ from keystroke_beat.maintenance.polls import StartPolls
 from keystroke_beat.maintenance.recover import RecoverDeadWorkers
 from keystroke_beat.maintenance.retain import DeleteExpired, EnsurePartitions
 from keystroke_beat.maintenance.round import Means, Round
+from keystroke_beat.maintenance.schedules import FireSchedules, PauseFailing, UnparkOverlapping
 from keystroke_beat.maintenance.unpark import UnparkForgotten, UnparkRates
 from keystroke_beat.maintenance.wake import SweepMissedWakeups, WakeForgotten, WakeSleepers
 
@@ -47,12 +48,14 @@ class RoundsScheduler(Scheduler):  # type: ignore[misc]
         if due > now:
             return min(due - now, _LONGEST_SLEEP)
         this = self._rounds[number]
-        heapq.heapreplace(self._due, (now + this.every, number))
         try:
             this.run(self._means)
         except DatabaseUnavailable as error:
             self._outage.failed(error)
             return _LONGEST_SLEEP
+        finally:
+            # A round may say only now when it wants to be run again.
+            heapq.heapreplace(self._due, (now + this.every, number))
         self._outage.answered()
         self.last_success = time.monotonic()
         return 0.0
@@ -61,6 +64,6 @@ class RoundsScheduler(Scheduler):  # type: ignore[misc]
 def every_round() -> list[Round]:
     """The rounds of a beat."""
     return [
-        WakeSleepers(), StartPolls(), UnparkRates(), SweepMissedWakeups(), UnparkForgotten(), CancelChildren(), WakeForgotten(),
-        RecoverDeadWorkers(), DeleteExpired(), EnsurePartitions(),
+        FireSchedules(), WakeSleepers(), StartPolls(), UnparkOverlapping(), UnparkRates(), SweepMissedWakeups(),
+        UnparkForgotten(), CancelChildren(), WakeForgotten(), PauseFailing(), RecoverDeadWorkers(), DeleteExpired(), EnsurePartitions(),
     ]  # fmt: skip

@@ -37,7 +37,8 @@ class Policy:
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> Policy:
         """The policy of a schedule's published options."""
-        catch_up, lateness = options.get("catch_up") or "last", options.get("max_lateness")
+        catch_up: CatchUp = options.get("catch_up") or "last"
+        lateness = options.get("max_lateness")
         latest = None if lateness is None else timedelta(seconds=lateness)
         if catch_up == "none" and latest is None:
             latest = ON_TIME

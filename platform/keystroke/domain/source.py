@@ -12,6 +12,7 @@ The `options` of a source depend on its kind. Times and durations are seconds, i
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 SourceKind = Literal["webhook", "schedule", "poll"]
@@ -22,6 +23,8 @@ Outcome = Literal[
 OUTCOMES: Final[tuple[Outcome, ...]] = (
     "fired", "filtered", "skipped_overlap", "duplicate", "rejected", "unrouted", "error", "missed",
 )  # fmt: skip
+#: A pause until then ends when somebody resumes the source.
+UNTIL_RESUMED: Final = datetime(9999, 12, 30, tzinfo=UTC)
 KIND_LABELS: Final[dict[str, str]] = {"webhook": "Webhook", "schedule": "Schedule", "poll": "Poll"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from keystroke.clock import to_micros
+from keystroke.domain.schedule import Timing
 from keystroke.domain.source import SourceManifest
 from keystroke.store import Tx, deployments, sources
 from keystroke.store.access import Project
@@ -38,3 +39,8 @@ def _set_first_time(tx: Tx, source: Source) -> None:
     if source.manifest.kind == "poll":
         now = to_micros(source.now)
         sources.set_times(tx, source.id, now, now)
+    elif source.manifest.kind == "schedule":
+        timing = Timing.from_options(source.manifest.options)
+        next_at = timing.next_after(source.now)
+        due_at = None if next_at is None else timing.due(source.id, next_at)
+        sources.set_times(tx, source.id, to_micros(next_at), to_micros(due_at))

@@ -1,10 +1,12 @@
-"""Unpark runs: those whose rate limit allows it by now, and those whose key has room although nobody was told so."""
+"""Unpark runs: those whose rate limit allows it by now, those before which the run of a schedule has ended, and those whose key
+has room although nobody was told so.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keystroke.store import Database, limits, rates
+from keystroke.store import Database, limits, rates, schedules
 from keystroke.store.limits import CONCURRENCY, RATE, Unparked
 
 Queues = set[tuple[str, str]]
@@ -52,12 +54,21 @@ def unpark_forgotten(database: Database, after: Place, most: int = 1000) -> tupl
     return _queues(unparked), Place(*found[-1][:2]) if len(found) >= most else Place()
 
 
+def unpark_overlapping(database: Database, most: int = 1000) -> Queues:
+    """Let scheduled runs go on that waited for the one before them, at most so many; the queues to wake."""
+    with database.single_read() as tx:
+        if not schedules.any_waiting(tx):
+            return set()
+    with database.transaction() as tx:
+        return schedules.unpark(tx, most)
+
+
 def _unpark(database: Database, project_id: str, name: str, room: int) -> list[Unparked]:
     if name.startswith(RATE):
         with database.transaction() as tx:
             rates.remember(tx, project_id, name.removeprefix(RATE))
         return []
-    if room <= 0:
+    if room <= 0 or not name.startswith(CONCURRENCY):
         return []
     key = name.removeprefix(CONCURRENCY)
     with database.transaction() as tx:

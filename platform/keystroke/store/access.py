@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -35,6 +36,10 @@ where organizations.slug = :organization and projects.slug = :slug
 _PROJECT_BY_ID: Final = Sql(f"""
 select {_PROJECT_COLUMNS} from projects join organizations on organizations.id = projects.organization_id
 where projects.id = :id and projects.organization_id = :organization_id
+""")
+_PROJECTS_BY_ID: Final = Sql(f"""
+select {_PROJECT_COLUMNS} from projects join organizations on organizations.id = projects.organization_id
+where projects.id {{in:ids}}
 """)
 _FIRST_ORGANIZATION: Final = Sql("select id from organizations order by id limit 1")
 _ORGANIZATION: Final = Sql("select id from organizations where slug = :slug")
@@ -96,6 +101,12 @@ def find_project(scope: Scope, tx: Tx, project_id: str) -> Project | None:
         return None
     row = tx.row(_PROJECT_BY_ID, {"id": project_id, "organization_id": scope.organization_id})
     return None if row is None else _project(row)
+
+
+def projects_of(tx: Tx, project_ids: Iterable[str]) -> dict[str, Project]:
+    """Projects by their ids, whoever they belong to."""
+    rows = tx.rows(_PROJECTS_BY_ID, {"ids": sorted(set(project_ids))})
+    return {row.id: _project(row) for row in rows}
 
 
 def local_scope(tx: Tx) -> Scope:

@@ -55,6 +55,24 @@ class RunFinished(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleTimesMissed(Event):
+    """The schedule {trigger} has missed {missed} of its times: nothing is started for them."""
+
+    level: ClassVar[Level] = "warning"
+    trigger: str
+    missed: int
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulePaused(Event):
+    """The schedule {trigger} is paused until somebody resumes it: {failures} of its runs in a row have failed."""
+
+    level: ClassVar[Level] = "error"
+    trigger: str
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
 class LeaseWasLost(Event):
     """Attempt {attempt} of {run_id} no longer holds the run; what it still writes is refused."""
 
