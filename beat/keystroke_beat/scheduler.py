@@ -64,6 +64,7 @@ class RoundsScheduler(Scheduler):  # type: ignore[misc]
 def every_round() -> list[Round]:
     """The rounds of a beat."""
     return [
-        FireSchedules(), WakeSleepers(), StartPolls(), UnparkOverlapping(), UnparkRates(), SweepMissedWakeups(),
-        UnparkForgotten(), CancelChildren(), WakeForgotten(), PauseFailing(), RecoverDeadWorkers(), DeleteExpired(), EnsurePartitions(),
+        FireSchedules(), WakeSleepers(), StartPolls(), UnparkOverlapping(), UnparkRates(),
+        SweepMissedWakeups(), UnparkForgotten(), CancelChildren(), WakeForgotten(), PauseFailing(),
+        RecoverDeadWorkers(), DeleteExpired(), EnsurePartitions(),
     ]  # fmt: skip
