@@ -8,12 +8,18 @@ from decimal import Decimal
 from keystroke.domain.failure import Failure
 from keystroke.domain.states import Reason
 from keystroke.domain.usage import plain
-from keystroke.errors import BudgetExceeded, RunTimedOut
+from keystroke.errors import BudgetExceeded, RunTimedOut, TickTimedOut
 
 
 def out_of_time(worked: timedelta, timeout: timedelta) -> Failure:
     """The failure of a run that worked longer than it may, all attempts together."""
     error = RunTimedOut(worked=_seconds(worked), timeout=_seconds(timeout))
+    return Failure(type(error).__name__, str(error), Reason.TIMEOUT)
+
+
+def tick_out_of_time(worked: timedelta, timeout: timedelta) -> Failure:
+    """The failure of a tick that worked longer than it may, all attempts together."""
+    error = TickTimedOut(worked=_seconds(worked), timeout=_seconds(timeout))
     return Failure(type(error).__name__, str(error), Reason.TIMEOUT)
 
 

@@ -72,32 +72,18 @@ class AttemptTrace:
     @contextmanager
     def current(self, span_id: str) -> Iterator[None]:
         """Make our span the parent of what the author's code begins through the OpenTelemetry API."""
-        if "opentelemetry" not in sys.modules:
+        with parent_span(self._lease.trace_id, span_id):
             yield
-            return
-        from keystroke.execution import otel
-
-        token = otel.attach(self._lease.trace_id, span_id)
-        try:
-            yield
-        finally:
-            otel.detach(token)
 
     @contextmanager
     def collecting(self) -> Iterator[None]:
         """Collect the author's spans of this run, and make the attempt's span their parent."""
-        if "opentelemetry" not in sys.modules:
-            yield
-            return
-        from keystroke.execution import otel
-
-        with otel.collecting(self._lease.trace_id, self._collect), self.current(self.span_id):
+        with author_spans(self._lease.trace_id, self.span_id, self._collect):
             yield
 
-    def _collect(self, span: ReadableSpan) -> None:
-        replaying = self._journal.phase(current_branch.get()) is Phase.REPLAYING
-        if not replaying and (context := span.get_span_context()) is not None:
-            self._buffer.add_span(_as_record(span, f"{context.span_id:016x}"))
+    def _collect(self, span: Span) -> None:
+        if self._journal.phase(current_branch.get()) is not Phase.REPLAYING:
+            self._buffer.add_span(span)
 
     def _add(
         self,
@@ -113,6 +99,37 @@ class AttemptTrace:
         self._buffer.add_span(
             Span(span_id, parent, name, "internal", began, self._clock(), status, dict(attributes))
         )
+
+
+@contextmanager
+def parent_span(trace_id: str, span_id: str) -> Iterator[None]:
+    """Make a span of ours the parent of what the author's code begins through the OpenTelemetry API."""
+    if "opentelemetry" not in sys.modules:
+        yield
+        return
+    from keystroke.execution import otel
+
+    token = otel.attach(trace_id, span_id)
+    try:
+        yield
+    finally:
+        otel.detach(token)
+
+
+@contextmanager
+def author_spans(trace_id: str, span_id: str, keep: Callable[[Span], None]) -> Iterator[None]:
+    """Hand the author's spans that end meanwhile to `keep`, and make that span of ours their parent."""
+    if "opentelemetry" not in sys.modules:
+        yield
+        return
+    from keystroke.execution import otel
+
+    def collect(span: ReadableSpan) -> None:
+        if (context := span.get_span_context()) is not None:
+            keep(_as_record(span, f"{context.span_id:016x}"))
+
+    with otel.collecting(trace_id, collect), parent_span(trace_id, span_id):
+        yield
 
 
 def _as_record(span: ReadableSpan, span_id: str) -> Span:

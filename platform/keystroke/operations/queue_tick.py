@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from keystroke.crashpoints import crash_point
 from keystroke.domain.actor import Actor
+from keystroke.domain.failure import Failure
 from keystroke.domain.schedule import Timing
+from keystroke.domain.source import Outcome
 from keystroke.domain.trigger_event import INVOKED
 from keystroke.errors import TickUnderWay, TriggerRetired
 from keystroke.store import Database, Tx, polls, sources
@@ -84,13 +87,19 @@ def _fire(tx: Tx, group: list[Source]) -> QueuedTick | None:
     if scheduled is None:
         return None
     leader = members[0]
-    timing = Timing.from_options(leader.manifest.options)
-    for each in members:
-        polls.set_clock(tx, each.id, timing.next_after(leader.now), scheduled)
+    try:
+        timing = Timing.from_options(leader.manifest.options)
+    except ValueError as problem:
+        # It was published by another version, which knows times that this one does not.
+        _record(tx, members, scheduled, "error", error=str(problem), next_at=None)
+        return None
+    next_at = timing.next_after(leader.now)
     _, missed = timing.newest(scheduled, leader.now, 0)
     if polls.unfinished(tx, leader.id) is not None:
-        _skip(tx, members, scheduled, missed)
+        _record(tx, members, scheduled, "skipped_overlap", missed=missed, next_at=next_at)
         return None
+    for each in members:
+        polls.set_clock(tx, each.id, next_at, scheduled)
     tick_id = polls.new_tick_id()
     tick = NewTick(leader, scheduled_at=scheduled, previous_at=leader.last_at, missed=missed)
     return _queued(tick_id, leader) if polls.insert_tick(tx, tick, tick_id) else None
@@ -100,10 +109,22 @@ def _is_due(source: Source) -> bool:
     return source.due_at is not None and source.due_at <= source.now
 
 
-def _skip(tx: Tx, members: list[Source], scheduled: datetime, missed: int) -> None:
+def _record(
+    tx: Tx,
+    members: list[Source],
+    scheduled: datetime,
+    outcome: Outcome,
+    *,
+    next_at: datetime | None,
+    missed: int = 0,
+    error: str | None = None,
+) -> None:
+    """A time that nobody looks at, on record for each of them."""
+    text = None if error is None else json.dumps(Failure("ValueError", error).as_json())
     for each in members:
+        polls.set_clock(tx, each.id, next_at, scheduled)
         tick = NewTick(
-            each, scheduled_at=scheduled, previous_at=each.last_at, missed=missed, outcome="skipped_overlap"
+            each, scheduled_at=scheduled, previous_at=each.last_at, missed=missed, outcome=outcome, error=text
         )
         polls.insert_tick(tx, tick, polls.new_tick_id())
 

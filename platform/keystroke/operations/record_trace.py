@@ -26,3 +26,11 @@ def write_trace(
         traces.add_spans(tx, lease.run_id, spans, settings.trace_cap)
     if logs:
         traces.add_logs(tx, lease.run_id, logs, settings.trace_cap)
+
+
+def record_tick_trace(
+    database: Database, tick_id: str, spans: Sequence[Span], logs: Sequence[LogLine], settings: Settings
+) -> None:
+    """Append what a tick says while it is executed."""
+    with database.transaction() as tx:
+        traces.add_under(tx, tick_id, spans, logs, settings.trace_cap)

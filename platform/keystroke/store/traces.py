@@ -25,6 +25,9 @@ values (:run_id, :event, :at, :severity, :body, :logger, :span_id, :step, {now})
 _COUNT_SPANS: Final = Sql(
     "select count(*) from (select 1 from spans where run_id = :run_id limit :most) counted"
 )
+_COUNT_LOGS: Final = Sql(
+    "select count(*) from (select 1 from logs where run_id = :run_id limit :most) counted"
+)
 # The numbers of as many events, taken under the run's lock, and how many lines there are. Whoever lost the run may still
 # write what it said.
 _NUMBER_LOGS: Final = Sql("""
@@ -76,13 +79,22 @@ def add_logs(tx: Tx, run_id: str, logs: Sequence[LogLine], cap: int) -> None:
     )
 
 
-def list_written_under(
-    scope: Scope, tx: Tx, tick_id: str, *, limit: int
-) -> tuple[list[Span], list[LogLine]]:
+def list_written_under(scope: Scope, tx: Tx, tick_id: str, *, limit: int) -> tuple[list[Span], list[LogLine]]:
     """The first spans and log lines of a tick, which are kept under its id; the scope was given the tick."""
     wanted = {"id": tick_id, "limit": limit}
     spans, lines = tx.rows(_SPANS_UNDER, wanted), tx.rows(_LOGS_UNDER, wanted)
     return [_span(row) for row in spans], [line_of(row) for row in lines]
+
+
+def add_under(tx: Tx, tick_id: str, spans: Sequence[Span], lines: Sequence[LogLine], cap: int) -> None:
+    """Append spans and log lines of a tick, as many as the cap leaves room for; its lines are numbered by their place."""
+    add_spans(tx, tick_id, spans, cap)
+    written = int(tx.value(_COUNT_LOGS, {"run_id": tick_id, "most": cap + 1}))
+    kept = list(lines[: max(cap - written, 0)])
+    if len(lines) > len(kept) and written <= cap:
+        text = f"Log cut here: a tick keeps {cap} lines."
+        kept.append(LogLine(lines[len(kept)].at, "WARNING", text, "keystroke"))
+    tx.run_many(_ADD_LOG, [_log_row(tick_id, number, line) for number, line in enumerate(kept, written + 1)])
 
 
 def list_spans(
