@@ -20,6 +20,7 @@ pytest_plugins = [
     "support.playing",
     "support.blocking",
     "support.triggers",
+    "support.transformed",
 ]
 
 
