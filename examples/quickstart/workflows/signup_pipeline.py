@@ -6,7 +6,7 @@ from actions.write_brief import write_brief
 from leads import Brief, Signup
 
 
-@workflow("signup-pipeline", name="Signup pipeline", tags={"team": "sales"})
+@workflow("signup-pipeline", name="Signup pipeline", tags={"team": "sales"}, tool=True)
 def signup_pipeline(signup: Signup, ctx: Context) -> Brief:
     """Research a signup, score it, and write a brief for the sales team."""
     ctx.progress(0.0, f"Researching {signup.name}")
