@@ -8,11 +8,14 @@ from typing import Annotated, get_args, get_origin, get_type_hints
 
 import pytest
 
-from keystroke_api.ui import contexts
+from keystroke_api.ui import contexts, trigger_contexts
 from support.sources import ROOT
 
 _CONTEXTS = [
-    kind for kind in vars(contexts).values() if inspect.isclass(kind) and dataclasses.is_dataclass(kind)
+    kind
+    for module in (contexts, trigger_contexts)
+    for kind in vars(module).values()
+    if inspect.isclass(kind) and dataclasses.is_dataclass(kind) and kind.__module__ == module.__name__
 ]
 _PAGES = (ROOT / "docs/pages.md").read_text(encoding="utf-8")
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from keystroke.domain.source import Outcome
 from keystroke.domain.trigger_event import BACKFILL, INVOKED, REPLAYED, TriggerEvent
-from keystroke_api.services import services
+from keystroke_api.trigger_json import hidden
 from keystroke_api.ui.contexts import Link
 from keystroke_api.ui.trigger_contexts import EventRow
 from keystroke_api.ui.wording import counted
 
-_MOST_RUNS: Final = 3
+MOST_RUNS: Final = 3
+_PLACE: Final = re.compile(r"[0-9a-hjkmnp-tv-z]{26}\Z")
 #: The status whose mark and colour an outcome has, and what is said of it.
 OUTCOMES: Final[dict[Outcome | None, tuple[str, str]]] = {
     None: ("running", "Under way"),
     "fired": ("success", "Fired"),
     "filtered": ("canceled", "Nothing to start"),
-    "skipped_overlap": ("canceled", "Skipped, one was still going on"),
+    "skipped_overlap": ("canceled", "Skipped"),
     "duplicate": ("canceled", "Duplicate"),
     "rejected": ("failed", "Rejected"),
     "unrouted": ("queued", "Not routed"),
@@ -29,17 +31,26 @@ OUTCOMES: Final[dict[Outcome | None, tuple[str, str]]] = {
 def event_row(event: TriggerEvent, trigger_id: str) -> EventRow:
     """A delivery or a tick as a row of its trigger."""
     mark, words = OUTCOMES[event.outcome]
-    url = f"/deliveries/{event.id}" if event.kind == "webhook" else f"/triggers/{trigger_id}/ticks/{event.id}"
     return EventRow(
-        event=event.as_json(frozenset(key.lower() for key in services().settings.redact)), mark=mark,
-        words=f"Dry run: {words.lower()}" if event.dry_run else words, why=_why(event), url=url,
-        runs=run_links(event.run_ids), runs_left_out=max(len(event.run_ids) - _MOST_RUNS, 0),
+        event=event.as_json(hidden()), mark=mark,
+        words=f"Dry run: {words.lower()}" if event.dry_run else words, why=_why(event), url=event_url(event.kind, trigger_id, event.id),
+        runs=run_links(event.run_ids), runs_left_out=max(len(event.run_ids) - MOST_RUNS, 0),
     )  # fmt: skip
 
 
-def run_links(run_ids: tuple[str, ...] | list[str], most: int = _MOST_RUNS) -> list[Link]:
+def event_url(kind: str, trigger_id: str, event_id: str) -> str:
+    """The page of a delivery or a tick."""
+    return f"/deliveries/{event_id}" if kind == "webhook" else f"/triggers/{trigger_id}/ticks/{event_id}"
+
+
+def run_links(run_ids: tuple[str, ...] | list[str], most: int = MOST_RUNS) -> list[Link]:
     """The first runs that an event has started."""
     return [Link(f"run {run_id[-6:]}", f"/history/{run_id}") for run_id in run_ids[:most]]
+
+
+def is_place(text: str) -> bool:
+    """Whether it could be the cursor of a list of events: what follows the mark of an id."""
+    return _PLACE.match(text) is not None
 
 
 def error_line(error: Any) -> str:
@@ -53,6 +64,8 @@ def error_line(error: Any) -> str:
 
 def _why(event: TriggerEvent) -> str:
     parts = [error_line(event.error).partition("\n")[0]] if event.error else []
+    if event.outcome == "skipped_overlap" and not parts:
+        parts.append("one was still going on")
     if event.missed:
         parts.append(f"{counted(event.missed, 'time')} before it missed")
     if event.origin.startswith(INVOKED):

@@ -28,7 +28,7 @@ def read_logs(scope: Scope, tx: Tx, run_id: str, started_at: datetime | None, ca
     fitting = [(number, line) for number, line in every if _fits(line, level, step, text.lower())]
     steps = sorted({line.step for _, line in every if line.step})
     return Logs(
-        lines=[_line(number, line, started_at) for number, line in fitting[-_MOST_SHOWN:]],
+        lines=[shown_line(number, line, started_at) for number, line in fitting[-_MOST_SHOWN:]],
         levels=[Choice("", "All levels", not level)]
         + [Choice(each, f"{each.capitalize()} and worse", each == level) for each in LEVELS[1:4]],
         steps=[Choice("", "All steps", not step)] + [Choice(each, each, each == step) for each in steps[:200]],
@@ -57,7 +57,8 @@ def _fits(line: LogLine, level: str, step: str, text: str) -> bool:
     return severe and (not step or line.step == step) and (not text or text in line.body.lower())
 
 
-def _line(number: int, line: LogLine, started_at: datetime | None) -> dict[str, Any]:
+def shown_line(number: int, line: LogLine, started_at: datetime | None) -> dict[str, Any]:
+    """A line as pages show it: its body cut, its time since the start in milliseconds."""
     offset = None if started_at is None else round((line.at - started_at).total_seconds() * 1000)
     shown = presentation.log_json(line)
     if len(shown["body"]) > _LONGEST_BODY:

@@ -11,6 +11,8 @@ from werkzeug.routing import BaseConverter
 from keystroke_api.auth import Role, identify, require_role
 from keystroke_api.services import services
 from keystroke_api.ui import (
+    deliveries,
+    firing,
     history,
     hooks,
     link_page,
@@ -18,6 +20,7 @@ from keystroke_api.ui import (
     replaying,
     run_page,
     steering,
+    tick_page,
     trigger_page,
     triggers,
     wording,
@@ -74,6 +77,10 @@ def _add_triggers(app: Flask) -> None:
     _get(app, "/triggers", triggers.triggers_page)
     _get(app, one, trigger_page.get_trigger_page)
     _post(app, f"{one}/set", steering.set_from_page)
+    _post(app, f"{one}/fire", firing.fire_from_page)
+    _get(app, f"{one}/ticks/<tick_id>", tick_page.get_tick_page)
+    _get(app, "/deliveries", deliveries.deliveries_page)
+    _get(app, "/deliveries/<delivery_id>", deliveries.delivery_page)
 
 
 class TriggerId(BaseConverter):

@@ -134,6 +134,9 @@ class TriggerPage:
     as_json: Annotated[str | None, "The payload as JSON, where that is how it is entered."]
     workflows: Annotated[list[Choice], "What firing by hand can be narrowed to."]
     command: Annotated[str, "The same on the command line."]
+    trial: Annotated[
+        Record | None, "What the payload would start, after it was tried: as the API's dry run gives it."
+    ]
     errors: Annotated[list[str], "What is wrong with the payload as a whole."]
     outcomes: Annotated[list[Choice], "Outcomes to filter the events by."]
     events: Annotated[list[EventRow], "Its events, newest first."]
@@ -151,8 +154,8 @@ class TickPage:
     facts: Annotated[list[tuple[str, str]], "What is on record of it, in words."]
     error: Annotated[Record | None, "What went wrong, as a run's error."]
     found: Annotated[object, "What a poll has found, or what would start; null for nothing."]
-    spans: Annotated[list[Record], "Its spans."]
     lines: Annotated[list[Record], "Its log lines, oldest first."]
+    notice: Annotated[str, "What the last form did."]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +175,11 @@ class DeliveriesPage:
 class DeliveryPage:
     """`/deliveries/{id}`: one delivery, as it came and what became of it."""
 
-    delivery: Annotated[Record, "The delivery as the API gives it."]
+    delivery: Annotated[Record, "The delivery as the API gives it, with headers, query and body."]
     row: Annotated[EventRow, "The same as a row."]
     triggers: Annotated[list[Link], "The webhooks that it matched, or that were considered."]
-    headers: Annotated[list[tuple[str, str]], "Its headers; what could be used by others is redacted."]
-    body: Annotated[object, "Its body as JSON, where it is that."]
-    text: Annotated[str | None, "Its body as text, where it is no JSON."]
+    facts: Annotated[list[tuple[str, str]], "What is on record of it, in words."]
+    relatives: Annotated[list[Link], "The delivery that it repeats, or was sent anew from."]
     payloads: Annotated[bool, "Whether the reader may see the body."]
-    may_replay: Annotated[bool, "Whether it can be sent anew by this reader."]
-    problems: Annotated[list[tuple[str, str]], "What was wrong with it: where and what."]
+    kept: Annotated[bool, "Whether its body is on record, so that it can be sent anew."]
     notice: Annotated[str, "What the last form did."]

@@ -67,6 +67,6 @@ def facts_of(options: Mapping[str, Any], source: str) -> Facts:
     facts = [
         (label, words(options[name]))
         for name, (label, words) in _WORDS.items()
-        if options.get(name) not in (None, "", {}, [])
+        if options.get(name) not in (None, "", 0, {}, [])
     ]
     return [*facts, *([("Source", source)] if source else [])]

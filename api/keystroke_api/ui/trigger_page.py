@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from flask import Response
+from flask import Response, request
 
 from keystroke.clock import rfc3339
 from keystroke.domain.schedule import Timing
@@ -28,9 +27,9 @@ from keystroke_api.triggers import find_trigger
 from keystroke_api.ui.address import Address
 from keystroke_api.ui.contexts import Choice, Field
 from keystroke_api.ui.entry import Entry
-from keystroke_api.ui.event_rows import OUTCOMES, event_row
+from keystroke_api.ui.event_rows import OUTCOMES, event_row, is_place
 from keystroke_api.ui.notices import take_notice
-from keystroke_api.ui.schema_fields import fields_of, fits_form
+from keystroke_api.ui.schema_fields import entered_value, fields_of, fits_form
 from keystroke_api.ui.showing import show
 from keystroke_api.ui.trigger_contexts import (
     BackfillPart,
@@ -54,6 +53,7 @@ class Entered:
     payload: Entry = field(default_factory=Entry)
     state: StatePart | None = None
     backfills: BackfillPart | None = None
+    trial: dict[str, Any] | None = None
     status: int = 200
 
 
@@ -66,7 +66,7 @@ def get_trigger_page(caller: Principal, trigger_id: str) -> Response:
 
 def shown(caller: Principal, project: Project, source: Source, entered: Entered) -> Response:
     """The page, with what was entered where it did not fit."""
-    address = Address.current() if entered.status == 200 else Address(f"/triggers/{source.id}")
+    address = Address.current() if request.method == "GET" else Address(f"/triggers/{source.id}")
     events, newest, older = _events(caller, source, address)
     with services().database.read() as tx:
         workflows = deployments.get_workflows(caller.scope, tx, project)
@@ -78,7 +78,7 @@ def shown(caller: Principal, project: Project, source: Source, entered: Entered)
         clock=_clock(source), state=entered.state, backfills=entered.backfills,
         schema=source.manifest.payload_schema, fields=fields, as_json=as_json,
         workflows=[Choice(each.workflow, each.name, False) for each in row.attachments],
-        command=_command(source), errors=entered.payload.whole, outcomes=_outcomes(source, address),
+        command=_command(source), trial=entered.trial, errors=entered.payload.whole, outcomes=_outcomes(source, address),
         events=events, newest_url=newest, older_url=older, notice=take_notice(),
     )  # fmt: skip
     return show("trigger.html", page, title=source.manifest.name, section="triggers", status=entered.status)
@@ -89,7 +89,7 @@ def _events(
 ) -> tuple[list[EventRow], str | None, str | None]:
     outcomes = [each for each in EVERY_OUTCOME if each in address.values("outcome")]
     before = next(iter(address.values("cursor")), None)
-    if before is not None and not (len(before) == 26 and before.isalnum()):
+    if before is not None and not is_place(before):
         raise InvalidRequest(what="query", errors=[PathError("$.cursor", "is no cursor of this list")])
     with services().database.read() as tx:
         found = trigger_events.list_events(
@@ -149,10 +149,13 @@ def _payload_form(source: Source, entry: Entry) -> tuple[list[Field], str | None
 
 
 def _example(source: Source) -> Any:
+    """The payload to begin with: a schedule's own, else the defaults of the schema."""
     if source.manifest.kind == "schedule":
         return source.manifest.options.get("payload")
-    properties: Mapping[str, Any] = (source.manifest.payload_schema or {}).get("properties", {})
-    return {name: part.get("default") for name, part in properties.items()}
+    schema = source.manifest.payload_schema or {}
+    if not fits_form(schema):
+        return {}
+    return entered_value(schema, {each.name: each.value for each in fields_of(schema)})[0]
 
 
 def _command(source: Source) -> str:
