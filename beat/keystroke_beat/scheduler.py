@@ -12,6 +12,7 @@ from celery.beat import Scheduler
 from keystroke.errors import DatabaseUnavailable
 from keystroke.telemetry.outage import Outage
 from keystroke_beat.maintenance.cancel import CancelChildren
+from keystroke_beat.maintenance.notify import FindLateSchedules, SendNotifications
 from keystroke_beat.maintenance.polls import StartPolls
 from keystroke_beat.maintenance.recover import RecoverDeadWorkers
 from keystroke_beat.maintenance.retain import DeleteExpired, EnsurePartitions
@@ -66,5 +67,5 @@ def every_round() -> list[Round]:
     return [
         FireSchedules(), WakeSleepers(), StartPolls(), UnparkOverlapping(), UnparkRates(),
         SweepMissedWakeups(), UnparkForgotten(), CancelChildren(), WakeForgotten(), PauseFailing(),
-        RecoverDeadWorkers(), DeleteExpired(), EnsurePartitions(),
+        RecoverDeadWorkers(), SendNotifications(), FindLateSchedules(), DeleteExpired(), EnsurePartitions(),
     ]  # fmt: skip

@@ -24,7 +24,7 @@ REDACTED_KEYS = (
 
 
 #: What may hold a password: never repeated where it is wrong.
-_PRIVATE = frozenset({"database_url", "broker_url", "secret_key"})
+_PRIVATE = frozenset({"database_url", "broker_url", "secret_key", "notify_url", "notify_secret"})
 
 
 def _setting(default: Any, parse: Callable[[str], Any], doc: str) -> Any:
@@ -65,6 +65,22 @@ def _beginning_with(*beginnings: str) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+def _signing_keys(text: str) -> tuple[str, ...]:
+    """Secrets of Standard Webhooks: `whsec_` and the base 64 of 24 to 64 bytes."""
+    import base64
+
+    words = _words(text)
+    for word in words:
+        key = word.removeprefix("whsec_")
+        try:
+            decoded = base64.b64decode(key + "=" * (-len(key) % 4), validate=True)
+        except ValueError:
+            decoded = b""
+        if key == word or not 24 <= len(decoded) <= 64:
+            raise ValueError("must be whsec_ and the base 64 of 24 to 64 bytes")
+    return words
 
 
 def _address(text: str) -> str:
@@ -109,6 +125,7 @@ class Settings:
     tool_wait: float = _setting(25.0, _seconds, "that a tool call waits for the end of its run")
     trusted_proxies: tuple[str, ...] = _setting((), _networks, "addresses whose X-Forwarded-* counts")
     payload_limit: int = _setting(1_048_576, _positive, "largest payload")
+    webhook_limit: int = _setting(1_048_576, _positive, "largest body that is posted to a webhook")
     redact: tuple[str, ...] = _setting(REDACTED_KEYS, _words, "keys whose values are never displayed")
     queues: tuple[str, ...] = _setting(("default",), _words, "queues that a worker serves")
     concurrency: int = _setting(2, _positive, "runs that a worker executes at once")
@@ -120,6 +137,12 @@ class Settings:
     recovery_budget: int = _setting(5, _positive, "attempts of a run that may be lost with their worker")
     retention: float = _setting(30 * 86_400.0, _seconds, "that a finished run is kept")
     trace_cap: int = _setting(10_000, _positive, "spans and log lines kept of a run, each")
+    notify_url: str = _setting(
+        "", _beginning_with("https://", "http://"), "where notifications are posted to"
+    )
+    notify_secret: tuple[str, ...] = _setting(
+        (), _signing_keys, "whsec_…, signs notifications; several, comma separated: each signs"
+    )
     sqlite_synchronous: str = _setting(
         "FULL", _one_of("FULL", "NORMAL"), "NORMAL survives kill -9, not a power cut"
     )
@@ -156,6 +179,8 @@ class Settings:
             except ValueError as error:
                 shown = "" if setting.name in _PRIVATE else f"{raw!r}: "
                 problems.append(f"{variable}: {shown}{error}")
+        if values.get("notify_url") and not values.get("notify_secret"):
+            problems += _missing(cls.__dataclass_fields__["notify_secret"])
         problems += [f"{PROJECT_FILE}: unknown setting {name!r}" for name in file_values]
         _refuse(problems)
         return cls(**values)

@@ -30,6 +30,7 @@ from keystroke.errors import DatabaseUnavailable, LeaseLost
 from keystroke.operations.admit_run import Admission
 from keystroke.operations.claiming import Claimed, claim_next
 from keystroke.operations.moving import default_retention, move_run
+from keystroke.operations.notify import notify_run_failed
 from keystroke.operations.on_failure import start_on_failure
 from keystroke.operations.record_step import write_records
 from keystroke.operations.record_trace import write_trace
@@ -117,6 +118,7 @@ def _finish(
             moved = _end(tx, lease, ending, settings)
             if moved is not None:
                 moved = start_on_failure(tx, moved, settings)
+                notify_run_failed(tx, moved, settings)
             status = moved.status if moved else _recorded_before(tx, lease, ending)
             rests = moved is not None and not moved.status.terminal
             claimed = Claimed(None) if claimant is None else claim_next(tx, claimant)

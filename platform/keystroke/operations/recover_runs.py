@@ -14,6 +14,7 @@ from keystroke.domain.failure import Failure
 from keystroke.domain.payload import encode_payload
 from keystroke.domain.states import Reason, Status
 from keystroke.operations.moving import default_retention, move_run
+from keystroke.operations.notify import notify_run_failed
 from keystroke.operations.on_failure import start_on_failure
 from keystroke.settings import Settings
 from keystroke.store import Database, Tx, cancels, fleet, runs
@@ -85,7 +86,10 @@ def _recover(tx: Tx, run_id: str, attempt: int, settings: Settings, worked: time
         )
     else:
         moved = _give_up(tx, run_id, attempt, held.recoveries + 1, lost)
-    return None if moved is None else _recovered(start_on_failure(tx, moved, settings))
+    if moved is None:
+        return None
+    notify_run_failed(tx, moved, settings)
+    return _recovered(start_on_failure(tx, moved, settings))
 
 
 def _recovered(moved: Moved) -> Recovered:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from keystroke.clock import from_micros
 from keystroke.settings import Settings
-from keystroke.store import Database, expiry, fleet, idempotency, rates, secrets
+from keystroke.store import Database, expiry, fleet, idempotency, notifications, rates, secrets
 from keystroke.store import partitions as trace_partitions
 
 
@@ -17,6 +17,7 @@ def delete_expired(database: Database, limit: int = 1000) -> int:
         fleet.forget_old(tx, timedelta(days=7) // timedelta(microseconds=1))
         rates.forget_old(tx, timedelta(days=1) // timedelta(microseconds=1))
         secrets.forget_previous(tx)
+        notifications.forget_old(tx, timedelta(days=30) // timedelta(microseconds=1))
         return expiry.delete_runs(tx, limit)
 
 

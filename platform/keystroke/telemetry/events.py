@@ -253,6 +253,28 @@ class SecretNotRead(Event):
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class DeliveryReceived(Event):
+    """Delivery {delivery_id} to {endpoint} of project {project}: {outcome}. Runs: {runs}."""
+
+    level: ClassVar[Level] = "debug"
+    delivery_id: str
+    project: str
+    endpoint: str
+    outcome: str
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryWasRefused(Event):
+    """A delivery from {sender} to {endpoint} of project {project} was refused: its sender is not known."""
+
+    level: ClassVar[Level] = "warning"
+    project: str
+    endpoint: str
+    sender: str
+
+
 # --- Attempts, as their worker sees them ----------------------------------------------------------------------------
 
 
@@ -320,6 +342,36 @@ class MissedWakeupsFound(Event):
 
     level: ClassVar[Level] = "debug"
     queues: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationNotSent(Event):
+    """Notification {notification_id} ({kind}) was not accepted, try {attempt}: {why}; it is tried again."""
+
+    level: ClassVar[Level] = "warning"
+    notification_id: str
+    kind: str
+    attempt: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationGivenUp(Event):
+    """Notification {notification_id} ({kind}) was not accepted in {attempt} tries and is given up: {why}."""
+
+    level: ClassVar[Level] = "error"
+    notification_id: str
+    kind: str
+    attempt: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleLate(Event):
+    """Of the schedule {trigger} no run has succeeded in time."""
+
+    level: ClassVar[Level] = "error"
+    trigger: str
 
 
 @dataclass(frozen=True, slots=True)

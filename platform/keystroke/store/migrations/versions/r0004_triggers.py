@@ -26,7 +26,7 @@ _SOURCES: Final = (
         disabled_at bigint, paused_until bigint, pause_reason text, armed_at bigint not null,
         next_at bigint, due_at bigint, last_at bigint, started_at bigint, passed integer not null default 0,
         pause_after integer, failures integer not null default 0,
-        refused integer not null default 0, refused_at bigint, notified_at bigint,
+        refused integer not null default 0, refused_at bigint, succeeded_at bigint, notified_at bigint,
         unique (project_id, slug)
     )""",
     "create index sources_of_endpoint on sources (project_id, endpoint) where endpoint is not null",
@@ -93,7 +93,7 @@ _TICKS: Final = (
         id {id} primary key, project_id {id} not null, source_id {id} not null references sources on delete cascade,
         range_from bigint not null, range_to bigint not null, reprocess integer not null default 0,
         status text not null, total integer not null, fired integer not null default 0, skipped integer not null default 0,
-        cursor_at bigint, error text, created_at bigint not null, updated_at bigint not null, finished_at bigint,
+        failed integer not null default 0, cursor_at bigint, error text, created_at bigint not null, updated_at bigint not null, finished_at bigint,
         actor_type text not null, actor_id text not null, actor_name text not null
     )""",
     "create index backfills_of_source on backfills (source_id, id)",
@@ -112,6 +112,8 @@ _SECRETS: Final = (
         created_at bigint not null, due_at bigint, sent_at bigint, last_status integer, last_error text
     )""",
     "create index notifications_due on notifications (due_at) where status = 'pending'",
+    "create index notifications_of_project on notifications (project_id, id)",
+    "create index notifications_ended on notifications (created_at) where status <> 'pending'",
 )
 
 _RUNS: Final = (
@@ -124,6 +126,8 @@ _RUNS: Final = (
     "alter table runs add column missed integer",
     """create index runs_by_trigger on runs (project_id, trigger_value, id)
         where trigger_type in ('webhook', 'schedule', 'poll')""",
+    """create index runs_succeeded_of_trigger on runs (project_id, trigger_value, finished_at)
+        where trigger_type = 'schedule' and status = 'success'""",
     """create index runs_active_of_trigger on runs (project_id, trigger_value)
         where trigger_type = 'schedule' and status in ('queued', 'running', 'sleeping', 'waiting_on_hook')""",
 )
