@@ -235,6 +235,7 @@ class WorkflowPage:
     facts: Annotated[list[tuple[str, str]], "Options of the workflow, in words."]
     runs: Annotated[list[RunRow], "Its newest runs."]
     runs_url: Annotated[str, "All of its runs."]
+    triggers: Annotated[list[Record], "What starts it by itself: `{name, kind, url, mark, health, next_at}`."]
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,9 +32,9 @@ def event_row(event: TriggerEvent, trigger_id: str) -> EventRow:
     """A delivery or a tick as a row of its trigger."""
     mark, words = OUTCOMES[event.outcome]
     return EventRow(
-        event=event.as_json(hidden()), mark=mark,
-        words=f"Dry run: {words.lower()}" if event.dry_run else words, why=_why(event), url=event_url(event.kind, trigger_id, event.id),
-        runs=run_links(event.run_ids), runs_left_out=max(len(event.run_ids) - MOST_RUNS, 0),
+        event=event.as_json(hidden()), mark=mark, words=f"Dry run: {words.lower()}" if event.dry_run else words,
+        why=_why(event), url=event_url(event.kind, trigger_id, event.id), runs=run_links(event.run_ids),
+        runs_left_out=max(len(event.run_ids) - MOST_RUNS, 0),
     )  # fmt: skip
 
 

@@ -12,11 +12,12 @@ from keystroke.domain.actor import Trigger
 from keystroke.domain.filters import Page, RunFilter
 from keystroke.operations.api_keys import Principal
 from keystroke.operations.start_run import StartRequest, start_run
-from keystroke.store import access, deployments, history
+from keystroke.store import access, deployments, history, sources
 from keystroke.store.access import Project
 from keystroke_api.rest.workflows import find_default_project, find_project
 from keystroke_api.services import services
 from keystroke_api.starting import wake_and_interrupt
+from keystroke_api.trigger_json import workflow_triggers
 from keystroke_api.ui.address import Address
 from keystroke_api.ui.contexts import WorkflowPage
 from keystroke_api.ui.entry import REFUSALS, Entry
@@ -24,6 +25,7 @@ from keystroke_api.ui.notices import leave_notice
 from keystroke_api.ui.run_rows import run_row
 from keystroke_api.ui.schema_fields import entered_value, fields_of, fits_form
 from keystroke_api.ui.showing import show
+from keystroke_api.ui.trigger_rows import HEALTH
 from keystroke_api.ui.wording import duration_text
 from keystroke_api.ui.workflows import workflow_row
 
@@ -70,6 +72,7 @@ def _shown(caller: Principal, project: Project, slug: str, entry: Entry, status:
         stats = history.list_workflow_stats(caller.scope, tx, project)
         chosen = RunFilter(project=(project.slug,), workflow=(slug,))
         newest = history.list_runs(caller.scope, tx, chosen, Page(_NEWEST))
+        attached = workflow_triggers(sources.of_project(tx, project.id), slug)
     row = workflow_row(project, workflow, stats.get(slug))
     schema = workflow.input_schema
     as_json = entry.json if entry.json is not None or fits_form(schema) else ""
@@ -81,8 +84,18 @@ def _shown(caller: Principal, project: Project, slug: str, entry: Entry, status:
         errors=entry.whole, command=_command(slug, schema), facts=_facts(row.definition),
         runs=[run_row(run) for run in newest.runs],
         runs_url=f"/history?workflow={quote(slug)}&project={quote(project.slug)}",
+        triggers=[_trigger(each) for each in attached],
     )  # fmt: skip
     return show("workflow.html", page, title=workflow.name, section="workflows", status=status)
+
+
+def _trigger(trigger: dict[str, Any]) -> dict[str, Any]:
+    off = trigger["attachment"]["disabled_at"] is not None
+    mark, health = HEALTH["disabled" if off else trigger["health"]["status"]]
+    return {
+        "name": trigger["name"], "kind": trigger["kind"], "url": f"/triggers/{trigger['id']}", "mark": mark, "health": health,
+        "next_at": trigger["next_at"],
+    }  # fmt: skip
 
 
 def _project(caller: Principal, slug: str | None) -> Project:
