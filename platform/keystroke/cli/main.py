@@ -43,6 +43,7 @@ def _show_version(context: click.Context, parameter: click.Parameter, value: boo
         "workflows": f"{_COMMANDS}.workflows:workflows",
         "history": f"{_COMMANDS}.history:history",
         "hooks": f"{_COMMANDS}.hooks:hooks",
+        "notifications": f"{_COMMANDS}.notifications:notifications",
         "secrets": f"{_COMMANDS}.secrets:secrets",
         "queues": f"{_COMMANDS}.queues:queues",
         "workers": f"{_COMMANDS}.workers:workers",

@@ -23,6 +23,7 @@ _SHORT: Final = {
     "queue": ("name", "paused_at", "depth"),
     "queues": ("name", "paused_at", "depth"),
     "workers": ("id", "state", "running"),
+    "notifications": ("id", "type", "status", "last_error"),
     "secret": ("name", "updated_at", "previous_until"),
     "secrets": ("name", "updated_at", "previous_until"),
     "api_keys": ("prefix", "name", "role"),

@@ -36,6 +36,10 @@ _COLUMNS: Final = {
         "id": "Hook", "name": "Name", "status": "Status", "workflow": "Workflow", "run_id": "Run", "created_at": "Asked",
         "expires_at": "Until",
     },
+    "notifications": {
+        "id": "Notification", "type": "Type", "project": "Project", "status": "Status", "attempts": "Tries",
+        "created_at": "Since", "last_error": "Last error",
+    },
     "secrets": {
         "name": "Secret", "created_at": "Set first", "updated_at": "Set last", "previous_until": "Former one until",
         "set_by": "By",
@@ -50,10 +54,11 @@ _COLUMNS: Final = {
 _STYLES: Final = {
     "queued": "cyan", "running": "blue", "sleeping": "magenta", "waiting_on_hook": "magenta", "retrying": "yellow",
     "success": "green", "failed": "red", "canceled": "yellow",
+    "pending": "cyan", "sent": "green",
     "waiting": "magenta", "answered": "green", "expired": "yellow", "ended": "yellow",
 }  # fmt: skip
 #: Columns of prose, which may take several lines. All others are copied from a terminal, or unreadable in pieces.
-_WRAPPED: Final = frozenset({"name", "description", "message"})
+_WRAPPED: Final = frozenset({"name", "description", "message", "last_error"})
 #: What a narrow terminal does without, one more at a time until the rest fits; the times are shortened after the first.
 _LEFT_OUT: Final = ("trigger", "last_used_at", "worker", "duration_ms", "created_at")
 _FULL_TIME: Final = "%Y-%m-%d %H:%M:%S"

@@ -152,16 +152,24 @@ class Client:
 
     def list_hooks(self, filters: Params, *, limit: int, cursor: str | None = None) -> Answer:
         """Up to `limit` hooks, newest first, in the shape of one page: `{data, next_cursor, has_more}`."""
-        hooks: list[Answer] = []
+        return self._gather("/hooks", filters, limit, cursor)
+
+    def list_notifications(self, filters: Params, *, limit: int, cursor: str | None = None) -> Answer:
+        """Up to `limit` notifications, newest first, in the shape of one page."""
+        return self._gather("/notifications", filters, limit, cursor)
+
+    def _gather(self, path: str, filters: Params, limit: int, cursor: str | None) -> Answer:
+        """Up to `limit` rows of a list, however many pages they take: `{data, next_cursor, has_more}`."""
+        rows: list[Answer] = []
         while True:
-            paging: Params = {"limit": str(min(limit - len(hooks), _LARGEST_PAGE))} | (
+            paging: Params = {"limit": str(min(limit - len(rows), _LARGEST_PAGE))} | (
                 {"cursor": cursor} if cursor else {}
             )
-            page = _object(self._connection.get("/hooks", {**filters, **paging}))
-            hooks += page["data"]
+            page = _object(self._connection.get(path, {**filters, **paging}))
+            rows += page["data"]
             cursor = page["next_cursor"]
-            if len(hooks) >= limit or not page["has_more"]:
-                return {"data": hooks, "next_cursor": cursor, "has_more": page["has_more"]}
+            if len(rows) >= limit or not page["has_more"]:
+                return {"data": rows, "next_cursor": cursor, "has_more": page["has_more"]}
 
     def answer_hook(self, hook: str, answer: Any) -> Answer:
         """Answer a hook by its id, or by its token; refused with 404, 409, 410 or 422 it is as it was."""
