@@ -70,7 +70,7 @@ def schedule(  # noqa: PLR0913 - the options of the language, by name
     """A source that fires at the times of a cron expression, or once in every so long; attach workflows to it.
 
     `cron` is minute, hour, day of month, month and day of week (`"0 2 * * MON-FRI"`), or `"@daily"`, by the clocks of `timezone`
-    (IANA). With six fields the first one is the seconds. `L` is the last day of a month (`L5` its last Friday), `FRI#2` the second
+    (IANA). With six fields the first is the seconds. `L` is the last day of a month (`L5` its last Friday), `FRI#2` the second
     Friday. Where both day of month and day of week are given, either of them suffices.
     `every` is an interval in its place, a second or longer, counted from `starts_at`, or else from 1970-01-01T00:00:00Z.
     `payload` (JSON) is the input of what is attached, or what its transform is given.
