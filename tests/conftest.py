@@ -19,6 +19,7 @@ pytest_plugins = [
     "support.attempts",
     "support.playing",
     "support.blocking",
+    "support.poll_rig",
     "support.triggers",
     "support.transformed",
 ]
