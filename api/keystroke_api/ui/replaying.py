@@ -11,6 +11,7 @@ from urllib.parse import quote
 from flask import Response, redirect, request
 
 from keystroke.domain.secrets import REDACTED
+from keystroke.domain.step import TRANSFORM_MARK, StepKind
 from keystroke.errors import InputNotRecorded, NoFailedStep, StepNotFound, WorkflowNotFound
 from keystroke.operations.api_keys import Principal
 from keystroke.operations.replay_run import EditedInput, ReplayRequest
@@ -76,7 +77,9 @@ def _replay_edited(caller: Principal, wanted: ReplayRequest) -> Response:
 
 def _leading_to(new_run_id: str, wanted: ReplayRequest) -> Response:
     text = f"This is a replay of {wanted.run_id}."
-    if wanted.from_step:
+    if wanted.from_step and wanted.from_step.startswith(TRANSFORM_MARK):
+        text = f"This is a replay of {wanted.run_id}: its transform makes the input again."
+    elif wanted.from_step:
         text = f"This is a replay of {wanted.run_id} from {wanted.from_step}: the steps before it are copies."
     return leave_notice(redirect(f"/history/{new_run_id}", 303), text)
 
@@ -114,8 +117,11 @@ def _unknown(steps: Sequence[dict[str, Any]], from_step: str) -> list[str]:
 
 
 def _choices(steps: Sequence[dict[str, Any]], from_step: str) -> list[Choice]:
-    """Where a replay can begin: at the beginning, or at a step; of very many the newest and the chosen one."""
-    identities = [step["identity"] for step in steps]
+    """Where a replay can begin: at the beginning, or at a step; of very many the newest and the chosen one.
+
+    Not with a transform: what it would make is the input that is edited.
+    """
+    identities = [step["identity"] for step in steps if step["kind"] != StepKind.TRANSFORM]
     offered = [
         each for at, each in enumerate(identities) if each == from_step or at >= len(identities) - _MOST_STEPS
     ]

@@ -14,6 +14,8 @@ from keystroke.domain.usage import UsageItem
 SLEEP_KEY: Final = "sleep"
 USAGE_KEY: Final = "usage.add"
 RESERVED_KEYS: Final = frozenset({SLEEP_KEY, USAGE_KEY})
+#: What the keys of transforms begin with; the source's slug follows.
+TRANSFORM_MARK: Final = "transform:"
 
 
 class StepKind(StrEnum):

@@ -22,7 +22,7 @@ from keystroke.domain.delivery import Delivery
 from keystroke.domain.lease import Lease
 from keystroke.domain.payload import Json, digest, encode_payload
 from keystroke.domain.retry import Backoff
-from keystroke.domain.step import Step, StepKind, StepStatus
+from keystroke.domain.step import TRANSFORM_MARK, Step, StepKind, StepStatus
 from keystroke.errors import TransformGone
 from keystroke.execution.bodies import Bodies
 from keystroke.execution.branches import Branch
@@ -49,7 +49,7 @@ class Transform:
     @property
     def key(self) -> str:
         """What the step is known by; no action's name holds a colon."""
-        return f"{StepKind.TRANSFORM}:{self.source}"
+        return f"{TRANSFORM_MARK}{self.source}"
 
     @property
     def name(self) -> str:

@@ -9,12 +9,15 @@ by then. Nothing that is copied depends on what is executed again. A hook is mor
 may have come because of what the named step did. It is copied with its answer if that was on record before the named step's
 own result; otherwise, and while it still waits, not at all: the new run asks anew. A child that has ended is copied even if
 nobody has asked for its result so far. A step that was tried again and has not ended begins with its first try.
+
+A transform is executed again, by the code of the day and with the same payload, where the replay begins with its step, and where
+there is no input because it failed; unless an edited input takes the place of what it would make.
 """
 
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from keystroke.box import Box
@@ -27,7 +30,7 @@ from keystroke.domain.payload import check_depth, decode_payload, encode_payload
 from keystroke.domain.run import Run
 from keystroke.domain.scope import Scope
 from keystroke.domain.secrets import open_sealed
-from keystroke.domain.step import StepStatus
+from keystroke.domain.step import TRANSFORM_MARK, StepStatus
 from keystroke.errors import (
     InputNotRecorded,
     InvalidInput,
@@ -81,8 +84,14 @@ def replay_run(
         project = access.get_project(scope, tx, source.project)
         workflow = deployments.get_workflow(scope, tx, project, source.workflow)
         from_step = _step(tx, source, request.from_step)
-        recorded = _input(tx, project, workflow, source, request, settings, box)
-        started = start_in(tx, project, _start(tx, source, request, from_step, recorded), settings, box)
+        transform = _transform(tx, source, request, from_step)
+        from_step = None if from_step is None or from_step.startswith(TRANSFORM_MARK) else from_step
+        if transform is None:
+            recorded = _input(tx, project, workflow, source, request, settings, box)
+        else:
+            recorded = RecordedInput("null", _known_by(source, request))
+        wanted = _start(tx, source, request, from_step, recorded)
+        started = start_in(tx, project, replace(wanted, behind_transform=transform), settings, box)
         if started.created and from_step is not None:
             copies.copy_steps(tx, source.id, started.run_id, from_step)
         if started.created:
@@ -98,15 +107,28 @@ def _start(
     """Tags are those that the source has by now: its code may have set some before the step."""
     seed = None if from_step is None else copies.seed_of(tx, source.id)
     return StartRequest(
-        workflow=source.workflow, input=None, recorded=recorded, trigger=_trigger(source, from_step), actor=request.actor,
+        workflow=source.workflow, input=None, recorded=recorded, trigger=_trigger(tx, source, from_step), actor=request.actor,
         tags=source.tags, priority=source.priority, idempotency_key=request.idempotency_key,
         traceparent=request.traceparent, lineage=Lineage(replay_of=source.id, seed=seed),
     )  # fmt: skip
 
 
-def _trigger(source: Run, from_step: str | None) -> Trigger:
+def _trigger(tx: Tx, source: Run, from_step: str | None) -> Trigger:
+    """What the source was told of its trigger the replay is told, too."""
     label = "Replay" if from_step is None else f"Replay · from {from_step}"
-    return Trigger("replay", label, value=f"replay:{source.id}")
+    payload = decode_payload(copies.trigger_payload(tx, source.id))
+    value = f"replay:{source.id}"
+    return replace(source.trigger, type="replay", label=label, value=value, payload=payload, fired_at=None)
+
+
+def _transform(tx: Tx, source: Run, request: ReplayRequest, from_step: str | None) -> str | None:
+    """The attachment whose transform is to make the input again; None where there is an input, or no transform."""
+    if request.input is not None:
+        return None
+    begins_there = from_step is not None and from_step.startswith(TRANSFORM_MARK)
+    if not begins_there and copies.recorded_input(tx, source.id) is not None:
+        return None
+    return copies.attachment_of(tx, source.id)
 
 
 def _step(tx: Tx, source: Run, wanted: str | None) -> str | None:
@@ -139,7 +161,7 @@ def _input(
     box: Box | None,
 ) -> RecordedInput:  # fmt: skip
     """The recorded input as it is, or the edited one after the checks of a start."""
-    known_by = {"replay_of": source.id, "from_step": request.from_step}
+    known_by = _known_by(source, request)
     text = copies.recorded_input(tx, source.id)
     if request.input is None:
         if text is None:
@@ -156,6 +178,10 @@ def _input(
     _check_edited(project, workflow, edited, box)
     sealed = encode_payload(seal_secrets(workflow, edited.value, box), what="input")
     return RecordedInput(sealed, {**known_by, "input": plain})
+
+
+def _known_by(source: Run, request: ReplayRequest) -> dict[str, Any]:
+    return {"replay_of": source.id, "from_step": request.from_step}
 
 
 def _check_edited(project: Project, workflow: WorkflowManifest, edited: Edited, box: Box | None) -> None:

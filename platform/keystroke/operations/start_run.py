@@ -243,10 +243,10 @@ def _recorded_input(
     project: Project, workflow: WorkflowManifest, request: StartRequest, limit: int, box: Box | None
 ) -> tuple[RecordedInput, bool]:
     """What is recorded as the input, and whether it is one by the schema, so that keys can be made of it."""
+    if request.behind_transform is not None:
+        return request.recorded or RecordedInput("null", None), False
     if request.recorded is not None:
         return request.recorded, True
-    if request.behind_transform is not None:
-        return RecordedInput("null", None), False
     try:
         return _checked_input(project, workflow, request.input, limit, box), True
     except InvalidInput:

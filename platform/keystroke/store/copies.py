@@ -34,6 +34,17 @@ update runs set events = events + copied.number, step_count = copied.number
 from (select count(*) as number from steps where run_id = :run_id) copied where runs.id = :run_id
 """)
 _INPUT: Final = Sql("select body from run_payloads where run_id = :run_id and name = 'input'")
+_TRIGGER: Final = Sql("select body from run_payloads where run_id = :run_id and name = 'trigger'")
+# Of a replay it is that of the run that it replays, however many there are in between.
+_ATTACHMENT: Final = Sql("""
+with recursive line (number, replay_of, behind_transform) as (
+    select 1, replay_of, behind_transform from runs where id = :run_id
+    union all
+    select number + 1, runs.replay_of, runs.behind_transform from runs join line on runs.id = line.replay_of
+    where line.behind_transform is null and number < 1000
+)
+select behind_transform from line where behind_transform is not null
+""")
 _SEED: Final = Sql("select seed from runs where id = :run_id")
 _FAILED: Final = Sql("""
 select identity from steps where run_id = :run_id and status = 'failed' and exists (
@@ -69,6 +80,18 @@ def recorded_input(tx: Tx, run_id: str) -> str | None:
     """The canonical text of a run's input, secrets sealed; None where it is not on record."""
     text = tx.value(_INPUT, {"run_id": run_id})
     return None if text is None else str(text)
+
+
+def trigger_payload(tx: Tx, run_id: str) -> str | None:
+    """The canonical text of what the trigger brought, secrets sealed; None where it brought nothing."""
+    text = tx.value(_TRIGGER, {"run_id": run_id})
+    return None if text is None else str(text)
+
+
+def attachment_of(tx: Tx, run_id: str) -> str | None:
+    """The id of the attachment whose transform made the input, or was to make it; None where there is none."""
+    found = tx.value(_ATTACHMENT, {"run_id": run_id})
+    return None if found is None else str(found)
 
 
 def seed_of(tx: Tx, run_id: str) -> str:
