@@ -13,6 +13,7 @@ from keystroke_api.openapi import openapi_document
 from keystroke_api.operation import View, operation_of, register
 from keystroke_api.problems import install_problems
 from keystroke_api.rest import (
+    backfills,
     canceling,
     deployments,
     events,
@@ -20,6 +21,7 @@ from keystroke_api.rest import (
     fleet,
     health,
     hooks,
+    notifications,
     reading,
     replaying,
     secrets,
@@ -30,6 +32,7 @@ from keystroke_api.rest import (
 from keystroke_api.services import Services, install_services
 from keystroke_api.traffic import install_traffic
 from keystroke_api.ui.pages import install_pages
+from keystroke_api.webhooks import install_webhooks, webhook_operations
 
 _VIEWS: Final[tuple[View, ...]] = (
     starting.start_workflow, starting.start_batch, starting.start_default_workflow,
@@ -39,7 +42,9 @@ _VIEWS: Final[tuple[View, ...]] = (
     events.follow_run, events.follow_runs, hooks.list_hooks, hooks.answer_hook,
     triggers.list_triggers, triggers.get_trigger, triggers.set_trigger, triggers.list_trigger_events,
     triggers.get_trigger_event, triggers.preview_trigger, firing.invoke, firing.dry_run,
+    backfills.create_backfill, backfills.list_backfills, backfills.get_backfill, backfills.cancel_backfill,
     fleet.list_queues, fleet.pause_queue, fleet.resume_queue, fleet.list_workers, fleet.drain_worker,
+    notifications.list_notifications,
     secrets.list_secrets, secrets.put_secret, secrets.delete_secret,
     health.healthz, health.readyz, health.openapi,
 )  # fmt: skip
@@ -57,7 +62,8 @@ def create_app(settings: Settings) -> Flask:
     operations = [operation_of(view) for view in _VIEWS]
     for each in operations:
         register(app, each)
-    app.extensions[health.OPENAPI] = openapi_document(operations)
+    app.extensions[health.OPENAPI] = openapi_document([*operations, *webhook_operations()])
+    install_webhooks(app)
     install_mcp(app)
     install_pages(app)
     return app

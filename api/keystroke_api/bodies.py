@@ -52,6 +52,11 @@ def read_form(limit: int) -> dict[str, str]:
     return dict(reversed(pairs))
 
 
+def read_bytes(limit: int) -> bytes:
+    """The body as it came, of at most `limit` bytes and of whatever type."""
+    return _read(limit) if _has_body() else b""
+
+
 def sends_form() -> bool:
     """Whether the body is a form as browsers send it."""
     return request.mimetype == _FORM

@@ -16,7 +16,7 @@ from keystroke_api.problems import MEDIA_TYPE, Problem
 
 Schema = dict[str, Any]
 _REF: Final = "#/components/schemas/{model}"
-_PATH_PARAMETER: Final = re.compile(r"<(\w+)>")
+_PATH_PARAMETER: Final = re.compile(r"<(?:\w+:)?(\w+)>")
 _RUN_ID: Final[Schema] = {
     "type": "string", "pattern": "^run_[0-9a-hjkmnp-tv-z]{0,26}$", "examples": ["run_01kasjb2vzf0btnyfp0a4dd6pb"],
 }  # fmt: skip

@@ -54,6 +54,13 @@ STATUSES: Final[dict[type[KeystrokeError], int]] = {
     errors.SecretNotFound: 404,
     refusals.BodyTooSlow: 408,
     errors.HookNotFound: 404,
+    errors.DeliveryRefused: 401,
+    errors.ChallengeRefused: 403,
+    errors.EndpointNotFound: 404,
+    errors.EndpointRetired: 410,
+    errors.DeliveryRateLimited: 429,
+    errors.DeliveryNotFound: 404,
+    errors.DeliveryNotKept: 409,
     errors.RunEnded: 409,
     errors.TriggerNotFound: 404,
     errors.TriggerEventNotFound: 404,
@@ -169,8 +176,8 @@ def _refused(error: KeystrokeError) -> Response:
     answer = _answer(problem_document(error))
     if status == 401:
         answer.headers["WWW-Authenticate"] = 'Bearer realm="keystroke"'
-    if status == 503:
-        answer.headers["Retry-After"] = str(_RETRY_AFTER)
+    if status in (429, 503):
+        answer.headers["Retry-After"] = str(getattr(error, "retry_after", _RETRY_AFTER))
     return answer
 
 

@@ -56,6 +56,8 @@ CRASH_POINTS: Final = frozenset({
     "run-recovered",
     "schedule-firing",
     "schedule-fired",
+    "backfill-firing",
+    "backfill-fired",
     "tick-queueing",
     "tick-queued",
     "tick-ending",

@@ -69,6 +69,13 @@ class InvalidAnswer(InvalidInput):
     __init__ = InvalidInput.__init__
 
 
+class InvalidDelivery(InvalidInput):
+    """The body does not fit {what}: {summary}"""
+
+    code = "invalid-delivery"
+    __init__ = InvalidInput.__init__
+
+
 class PayloadTooLarge(KeystrokeError):
     """The {what} has {size} bytes as JSON; at most {limit} are kept. Store large data elsewhere and pass a reference."""
 

@@ -37,7 +37,7 @@ def test_every_route_is_described_and_every_reference_leads_somewhere(
     api: Api, document: dict[str, Any]
 ) -> None:
     routes = {
-        (re.sub(r"<(\w+)>", r"{\1}", rule.rule), method.lower())
+        (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method.lower())
         for rule in api.app.url_map.iter_rules()
         if not rule.endpoint.startswith("page_")  # those answer people
         for method in (rule.methods or set()) - {"HEAD"}

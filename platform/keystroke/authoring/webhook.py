@@ -57,7 +57,7 @@ def webhook(  # noqa: PLR0913, PLR0917 - the options of the language, by name
         "endpoint": checks.text("endpoint", endpoint, _ENDPOINT, "'signup': letters, digits, - and _"),
         "verify": _verifier(checks, verify), "match": _match(checks, match), "dedupe": _dedupe(checks, dedupe),
         "rate_limit": _rate_limit(checks, rate_limit), "respond": _respond(checks, respond),
-        "challenge": _challenge(checks, challenge),
+        "challenge": _challenge(checks, challenge, verify),
     }  # fmt: skip
     for option, text in (("name", name), ("description", description)):
         if text is not None:
@@ -135,12 +135,14 @@ def _respond(checks: Checks, respond: Any) -> dict[str, Any] | None:
     return respond.as_json() if isinstance(respond, Respond) else None
 
 
-def _challenge(checks: Checks, challenge: Any) -> str | None:
+def _challenge(checks: Checks, challenge: Any, verify: Any) -> str | None:
     if challenge is None:
         return None
     try:
-        Challenge.parse(challenge)
+        parsed = Challenge.parse(challenge)
     except ValueError as error:
         checks.refuse(f"challenge: {error}; it is one of {', '.join(CHALLENGES)}, or meta:env:NAME")
         return None
+    if parsed.name == "meta" and parsed.secret is None and getattr(verify, "secret", None) is None:
+        checks.refuse("challenge: Meta's brings a token that has to be known; name it: meta:env:NAME")
     return str(challenge)

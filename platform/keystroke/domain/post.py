@@ -15,6 +15,7 @@ Part = Literal["header", "query", "body"]
 PARTS: Final[tuple[Part, ...]] = ("header", "query", "body")
 #: What may be compared with: texts everywhere, in the body also numbers, booleans and null.
 Scalar = str | int | float | bool | None
+_LONGEST_TYPE: Final = 300
 #: What stands where nothing is.
 ABSENT: Final = object()
 
@@ -33,6 +34,11 @@ class Post:
     def content_type(self) -> str | None:
         """The header, as it was sent."""
         return self.headers.get("content-type")
+
+    @property
+    def shown_type(self) -> str | None:
+        """The same, as long as anybody has a use for it."""
+        return None if self.content_type is None else self.content_type[:_LONGEST_TYPE]
 
     @property
     def is_form(self) -> bool:

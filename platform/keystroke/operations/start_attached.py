@@ -8,11 +8,13 @@ from typing import Any
 
 from keystroke.box import Box
 from keystroke.domain.actor import Actor, Trigger
+from keystroke.domain.pruning import pruned
+from keystroke.domain.scope import Scope
 from keystroke.domain.source import attachment_id
 from keystroke.operations.keep_payload import seal_named, without_reserved
 from keystroke.operations.start_run import StartedRun, StartRequest, start_all_in
 from keystroke.settings import Settings
-from keystroke.store import Tx
+from keystroke.store import Tx, deployments
 from keystroke.store.access import Project
 from keystroke.store.sources import Attachment, Source
 
@@ -22,7 +24,7 @@ class SourceEvent:
     """What happened at a source: the id of its delivery or tick, and for schedules the time that it stands for.
 
     `fired_at` None is now, `actor` None the source itself (else whoever fired it by hand); `traceparent` is what the delivery
-    brought.
+    brought, `priority` that of its runs in place of their workflow's own.
     """
 
     id: str
@@ -32,6 +34,7 @@ class SourceEvent:
     missed: int | None = None
     actor: Actor | None = None
     traceparent: str | None = None
+    priority: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +64,31 @@ def start_attached(
     Behind a transform a run begins without an input, which its first attempt makes. Without one the payload is the input, and
     where it does not fit the run fails as `invalid_input`: an event that was accepted is never lost.
     """
-    return start_all_in(tx, project, [_request(event, each, box) for each in wanted], settings, box)
+    return start_all_in(
+        tx, project, [_request(tx, project, event, each, box) for each in wanted], settings, box
+    )
 
 
-def _request(event: SourceEvent, wish: Wish, box: Box | None) -> StartRequest:
+def _request(tx: Tx, project: Project, event: SourceEvent, wish: Wish, box: Box | None) -> StartRequest:
     source, attachment = wish.source, wish.attachment
     manifest, transform = source.manifest, attachment.manifest.transform
     named, payload = attachment_id(source.slug, attachment.workflow), without_reserved(wish.payload)
     return StartRequest(
         workflow=attachment.workflow,
-        input=None if transform else payload,
+        input=None if transform else _fitting(tx, project, attachment.workflow, payload),
         trigger=Trigger(
             manifest.kind, manifest.label, named, event.id, seal_named(manifest.payload_schema, payload, box), event.fired_at,
             event.scheduled_at, event.previous_fire, event.missed,
         ),
         actor=event.actor or Actor("trigger", source.id, manifest.label),
         traceparent=event.traceparent,
+        priority=event.priority,
         behind_transform=named if transform else None,
         keeps_invalid=True,
     )  # fmt: skip
+
+
+def _fitting(tx: Tx, project: Project, slug: str, payload: Any) -> Any:
+    """The payload as the workflow's input: what the source brings besides, and the workflow forbids, is left out."""
+    workflow = deployments.get_workflow(Scope(project.organization_id), tx, project, slug)
+    return pruned(workflow.input_schema, payload)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import Row
@@ -14,9 +15,12 @@ from keystroke import ids
 from keystroke.clock import from_micros
 from keystroke.domain.scope import Scope
 from keystroke.domain.source import AttachmentManifest, SourceManifest
+from keystroke.store.access import Project
 from keystroke.store.database import Tx
 from keystroke.store.sql import Sql
 
+#: Definitions that are kept as they were read.
+_MOST_READ: Final = 1_000
 _COLUMNS: Final = """sources.id, sources.project_id, sources.slug, sources.kind, sources.endpoint, sources.group_name,
     sources.definition, sources.deployment_id, sources.created_at, sources.retired_at, sources.disabled_at,
     sources.paused_until, sources.pause_reason, sources.armed_at, sources.next_at, sources.due_at, sources.last_at,
@@ -28,6 +32,26 @@ _ALL: Final = Sql(f"{_OF_PROJECT} order by slug")
 _LIVE: Final = Sql(f"{_OF_PROJECT} and retired_at is null order by slug")
 _BY_SLUG: Final = Sql(f"{_OF_PROJECT} and slug = :slug")
 _BY_ENDPOINT: Final = Sql(f"{_OF_PROJECT} and endpoint = :endpoint order by slug")
+# A slug may be taken in several organizations: the configured one's project comes first, and is the only one that is read.
+_POSTED_TO: Final = f"""
+select {_COLUMNS}, projects.slug as project_slug, projects.name as project_name, projects.organization_id,
+    projects.current_deployment_id, organizations.slug as organization, attachments.definition as attachment,
+    attachments.disabled_at as attachment_disabled_at, attachments.retired_at as attachment_retired_at
+from projects join organizations on organizations.id = projects.organization_id
+join sources on sources.project_id = projects.id
+left join attachments on attachments.source_id = sources.id
+where sources.endpoint = :endpoint and {{condition}}
+order by (organizations.slug = :organization) desc, projects.id, sources.slug, attachments.position
+"""
+_POSTED_TO_PROJECT: Final = Sql(_POSTED_TO.replace("{condition}", "projects.slug = :project"))
+_POSTED_TO_OLDEST: Final = Sql(
+    _POSTED_TO.replace(
+        "{condition}",
+        """projects.id = (
+            select other.id from projects other join organizations owner on owner.id = other.organization_id
+            order by (owner.slug = :organization) desc, other.id limit 1)""",
+    )
+)
 _BY_ID: Final = Sql(f"select {_COLUMNS} from sources where id = :id")
 _VISIBLE: Final = Sql(f"""
 select {_COLUMNS} from sources join projects on projects.id = sources.project_id
@@ -208,6 +232,33 @@ def of_endpoint(tx: Tx, project_id: str, endpoint: str) -> list[Source]:
     return _sources(tx, tx.rows(_BY_ENDPOINT, {"project_id": project_id, "endpoint": endpoint}))
 
 
+def posted_to(
+    tx: Tx, organization: str, project: str | None, endpoint: str
+) -> tuple[Project, list[Source]] | None:
+    """The webhook sources of an endpoint by slug, retired ones too, with their project; None: there is no such endpoint.
+
+    One statement. `organization` is whose project is meant where several have that slug; without `project` its oldest is.
+    """
+    sql = _POSTED_TO_OLDEST if project is None else _POSTED_TO_PROJECT
+    rows = tx.rows(sql, {"organization": organization, "project": project, "endpoint": endpoint})
+    if not rows:
+        return None
+    own = [row for row in rows if row.project_id == rows[0].project_id]
+    found: dict[str, tuple[Row[Any], list[Attachment]]] = {}
+    for row in own:
+        _, attachments = found.setdefault(row.id, (row, []))
+        if row.attachment is not None:
+            attachments.append(
+                _attachment(row.attachment, row.attachment_disabled_at, row.attachment_retired_at)
+            )
+    first = rows[0]
+    project_found = Project(
+        first.project_id, first.project_slug, first.project_name, first.organization_id, first.organization,
+        first.current_deployment_id,
+    )  # fmt: skip
+    return project_found, [_source(row, attachments) for row, attachments in found.values()]
+
+
 def of_project(tx: Tx, project_id: str, *, retired: bool = False) -> list[Source]:
     """The project's sources by slug, the retired ones if wanted."""
     return _sources(tx, tx.rows(_ALL if retired else _LIVE, {"project_id": project_id}))
@@ -217,19 +268,31 @@ def _sources(tx: Tx, rows: Iterable[Row[Any]]) -> list[Source]:
     rows = list(rows)
     attached: dict[str, list[Attachment]] = {row.id: [] for row in rows}
     for each in tx.rows(_ATTACHMENTS, {"ids": list(attached)}) if rows else ():
-        manifest = AttachmentManifest.from_json(json.loads(each.definition))
-        attached[each.source_id].append(
-            Attachment(manifest, from_micros(each.disabled_at), from_micros(each.retired_at))
-        )
+        attached[each.source_id].append(_attachment(each.definition, each.disabled_at, each.retired_at))
     return [_source(row, attached[row.id]) for row in rows]
 
 
 def _source(row: Row[Any], attachments: list[Attachment]) -> Source:
     return Source(
-        row.id, row.project_id, SourceManifest.from_json(json.loads(row.definition)), row.deployment_id,
+        row.id, row.project_id, _manifest(row.definition), row.deployment_id,
         from_micros(row.created_at), from_micros(row.retired_at), from_micros(row.disabled_at),
         from_micros(row.paused_until), bool(row.paused), row.pause_reason, from_micros(row.armed_at),
         from_micros(row.next_at), from_micros(row.due_at), from_micros(row.last_at),
         from_micros(row.started_at), row.passed, row.failures, row.refused,
         from_micros(row.refused_at), from_micros(row.notified_at), from_micros(row.now), tuple(attachments),
     )  # fmt: skip
+
+
+def _attachment(definition: str, disabled_at: int | None, retired_at: int | None) -> Attachment:
+    return Attachment(_attachment_manifest(definition), from_micros(disabled_at), from_micros(retired_at))
+
+
+@lru_cache(maxsize=_MOST_READ)
+def _manifest(definition: str) -> SourceManifest:
+    """Read once: each delivery asks for the same few definitions."""
+    return SourceManifest.from_json(json.loads(definition))
+
+
+@lru_cache(maxsize=_MOST_READ)
+def _attachment_manifest(definition: str) -> AttachmentManifest:
+    return AttachmentManifest.from_json(json.loads(definition))

@@ -379,3 +379,14 @@ class ExpiredRunsDeleted(Event):
     """{runs} runs were deleted, their retention being over."""
 
     runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillCarriedOut(Event):
+    """Backfill {backfill_id} of {trigger} is {status}: {fired} of {total} times were fired for."""
+
+    backfill_id: str
+    trigger: str
+    status: str
+    fired: int
+    total: int
