@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+from werkzeug.test import TestResponse
 
 from support.pages import HTML, page, post, token
 from support.triggers import Triggers
@@ -171,3 +172,24 @@ def test_a_tick_shows_its_error_and_what_it_said(triggers: Triggers) -> None:
     assert "no &lt;b&gt;inbox" in text
     assert "It said nothing." in text
     assert page(triggers.api, f"{_url(triggers, 'hourly')}/ticks/{tick}", 404)
+
+
+def test_a_backfill_is_tried_started_and_stopped(triggers: Triggers) -> None:
+    url = _url(triggers, "hourly")
+
+    def send(how: str, **fields: str) -> TestResponse:
+        return post(triggers.api, f"{url}/backfill", csrf=token(page(triggers.api, url)), how=how, **fields)
+
+    week = {"from": "2026-11-01T00:00:00Z", "to": "2026-11-02T00:00:00Z"}
+    answer = send("dry-run", **week)
+    assert "It would fire for 24 times." in answer.text
+    assert 'value="2026-11-01T00:00:00Z"' in answer.text
+    assert send("start", **week).status_code == 303
+    text = page(triggers.api, url)
+    assert "0 of 24 times" in text
+    stop = re.findall(r'action="([^"]+/cancel)"', text)[0]
+    assert post(triggers.api, stop, csrf=token(text), do="cancel").status_code == 303
+    assert "Stopped after 0 of 24 times" in page(triggers.api, url)
+    wrong = send("start", **{"from": "yesterday", "to": "2999-01-01T00:00:00Z"})
+    assert wrong.status_code == 422
+    assert "from is not an RFC 3339 time" in wrong.text

@@ -11,6 +11,7 @@ from werkzeug.routing import BaseConverter
 from keystroke_api.auth import Role, identify, require_role
 from keystroke_api.services import services
 from keystroke_api.ui import (
+    backfilling,
     deliveries,
     firing,
     history,
@@ -78,6 +79,8 @@ def _add_triggers(app: Flask) -> None:
     _get(app, one, trigger_page.get_trigger_page)
     _post(app, f"{one}/set", steering.set_from_page)
     _post(app, f"{one}/fire", firing.fire_from_page)
+    _post(app, f"{one}/backfill", backfilling.backfill_from_page)
+    _post(app, f"{one}/backfills/<backfill_id>/cancel", backfilling.stop_from_page)
     _get(app, f"{one}/ticks/<tick_id>", tick_page.get_tick_page)
     _get(app, "/deliveries", deliveries.deliveries_page)
     _get(app, "/deliveries/<delivery_id>", deliveries.delivery_page)

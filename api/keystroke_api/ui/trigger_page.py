@@ -25,6 +25,7 @@ from keystroke_api.signing import public_url, signing_of
 from keystroke_api.trigger_json import hidden
 from keystroke_api.triggers import find_trigger
 from keystroke_api.ui.address import Address
+from keystroke_api.ui.backfill_form import backfill_part
 from keystroke_api.ui.contexts import Choice, Field
 from keystroke_api.ui.entry import Entry
 from keystroke_api.ui.event_rows import OUTCOMES, event_row, is_place
@@ -75,7 +76,7 @@ def shown(caller: Principal, project: Project, source: Source, entered: Entered)
     fields, as_json = _payload_form(source, entered.payload)
     page = TriggerPage(
         row=row, may_steer=Role[caller.role.upper()] >= Role.ADMIN, webhook=_webhook(project, source),
-        clock=_clock(source), state=entered.state, backfills=entered.backfills,
+        clock=_clock(source), state=entered.state, backfills=entered.backfills or backfill_part(caller, source),
         schema=source.manifest.payload_schema, fields=fields, as_json=as_json,
         workflows=[Choice(each.workflow, each.name, False) for each in row.attachments],
         command=_command(source), trial=entered.trial, errors=entered.payload.whole, outcomes=_outcomes(source, address),
