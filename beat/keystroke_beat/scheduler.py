@@ -11,6 +11,7 @@ from celery.beat import Scheduler
 
 from keystroke.errors import DatabaseUnavailable
 from keystroke.telemetry.outage import Outage
+from keystroke_beat.maintenance.backfills import CarryOutBackfills
 from keystroke_beat.maintenance.cancel import CancelChildren
 from keystroke_beat.maintenance.notify import FindLateSchedules, SendNotifications
 from keystroke_beat.maintenance.polls import StartPolls
@@ -66,6 +67,6 @@ def every_round() -> list[Round]:
     """The rounds of a beat."""
     return [
         FireSchedules(), WakeSleepers(), StartPolls(), UnparkOverlapping(), UnparkRates(),
-        SweepMissedWakeups(), UnparkForgotten(), CancelChildren(), WakeForgotten(), PauseFailing(),
+        SweepMissedWakeups(), UnparkForgotten(), CancelChildren(), WakeForgotten(), CarryOutBackfills(), PauseFailing(),
         RecoverDeadWorkers(), SendNotifications(), FindLateSchedules(), DeleteExpired(), EnsurePartitions(),
     ]  # fmt: skip

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from keystroke.domain.backfill import BackfillStatus
 from keystroke.domain.source import Outcome, SourceKind
 from keystroke.domain.trigger_health import HealthStatus
 from keystroke_api.problems import ProblemError
@@ -162,3 +163,42 @@ class FireList(BaseModel):
     """The next times, soonest first; fewer than asked for where the trigger ends."""
 
     data: list[Fire]
+
+
+class BackfillDocument(BaseModel):
+    """A schedule fired for the times of a range: its beginning belongs to it, its end does not."""
+
+    id: str
+    trigger: str
+    trigger_id: str
+    from_: Time = Field(alias="from")
+    to: Time
+    reprocess: bool
+    status: BackfillStatus
+    total: int = Field(description="Times in the range.")
+    fired: int
+    skipped: int = Field(description="Times that had been fired for, by the clock or by another backfill.")
+    failed: int = Field(description="Times for which nothing could be started.")
+    error: str | None = Field(description="Why it has failed.")
+    created_at: Time
+    updated_at: Time
+    finished_at: Time | None
+    actor: Actor
+
+
+class BackfillPlanDocument(BaseModel):
+    """What a backfill would do; there is none."""
+
+    dry_run: Literal[True]
+    total: int = Field(description="Times in the range.")
+    fires: int = Field(description="Times that would be fired for.")
+    skipped: int = Field(description="Times that were fired for already.")
+    times: list[Time] = Field(description="The first 100 that would be fired for.")
+
+
+class BackfillList(BaseModel):
+    """Part of the list, newest first."""
+
+    data: list[BackfillDocument]
+    next_cursor: Cursor
+    has_more: bool

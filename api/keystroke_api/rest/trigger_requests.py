@@ -109,3 +109,23 @@ class FireBody(_Closed):
     def gives_payload(self) -> bool:
         """Whether there is one: `null` is one."""
         return "payload" in self.model_fields_set
+
+
+class BackfillBody(_Closed):
+    """Which times to fire for."""
+
+    from_: Time = Field(alias="from", description="From this time on.")
+    to: Time = Field(description="And before this one, which has passed.")
+    dry_run: bool = Field(default=False, strict=True, description="Only say what would be fired for.")
+    reprocess: bool = Field(
+        default=False, strict=True, description="Fire also for those times that were fired for already."
+    )
+
+
+class BackfillsQuery(TriggerQuery):
+    """Which part of a trigger's backfills."""
+
+    limit: int = Field(default=50, ge=1, le=200, description="Backfills in one answer.")
+    cursor: EventCursor | None = Field(
+        default=None, description="`next_cursor` of the answer before; opaque."
+    )

@@ -20,10 +20,10 @@ from keystroke.operations.set_trigger import require_attached
 from keystroke.operations.start_attached import SourceEvent, start_attached, wishes
 from keystroke.operations.start_run import StartedRun
 from keystroke.settings import Settings
-from keystroke.store import Database, Tx, access, deliveries, fired_ticks, sources
+from keystroke.store import Database, Tx, access, deliveries, schedules, sources
 from keystroke.store.access import Project
 from keystroke.store.deliveries import NewDelivery
-from keystroke.store.fired_ticks import FiredTick
+from keystroke.store.schedules import NewTick
 from keystroke.store.sources import Source
 
 #: What was answered to a delivery that was made by hand.
@@ -130,17 +130,17 @@ def _tick(
     tx: Tx, project: Project, source: Source, firing: Firing, settings: Settings, box: Box | None
 ) -> Invoked:
     """A tick for this moment, beside those of the clock: it neither keeps one of them from firing, nor counts as one."""
-    tick_id = fired_ticks.new_tick_id()
+    tick_id = schedules.new_tick_id()
     event = SourceEvent(
-        tick_id, scheduled_at=source.now, previous_fire=source.last_at, missed=0, actor=firing.actor
+        tick_id, scheduled_at=source.now, previous_fire=source.started_at, missed=0, actor=firing.actor
     )
     started = _start(tx, project, source, firing, event, settings, box)
     outcome: Outcome = "fired" if started else "unrouted"
-    run_ids = [each.run_id for each in started]
-    tick = FiredTick(
-        tick_id, source, f"{INVOKED}{tick_id}", source.now, source.last_at, outcome, run_ids, firing.actor
-    )
-    fired_ticks.insert_fired(tx, tick)
+    tick = NewTick(
+        tick_id, source, source.now, outcome, tuple(each.run_id for each in started), source.started_at,
+        origin=f"{INVOKED}{tick_id}", actor=firing.actor,
+    )  # fmt: skip
+    schedules.insert_ticks(tx, [tick])
     return _invoked(tick_id, outcome, started)
 
 

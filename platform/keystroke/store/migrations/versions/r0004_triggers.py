@@ -86,7 +86,7 @@ _TICKS: Final = (
     "create unique index ticks_once on ticks (source_id, scheduled_at, origin)",
     "create unique index ticks_unfinished on ticks (source_id) where status <> 'ended'",
     "create index ticks_of_source on ticks (source_id, id)",
-    "create index ticks_to_claim on ticks (project_id, due_at) where status = 'queued'",
+    "create index ticks_to_claim on ticks (project_id, queue, due_at) where status = 'queued'",
     "create index ticks_leased on ticks (worker_id) where status = 'running'",
     "create index ticks_finished on ticks (finished_at) where finished_at is not null",
     """create table backfills (
@@ -117,6 +117,10 @@ _SECRETS: Final = (
 )
 
 _RUNS: Final = (
+    # A claim reads the parts of its own queues alone.
+    "drop index runs_to_claim",
+    """create index runs_to_claim on runs (project_id, queue, priority desc, queued_at)
+        where status = 'queued' and parked_on is null""",
     # The id of the attachment whose transform makes the input. The first attempt does, and admits the run with that: what comes
     # after `admitted_after` attempts is what begins under the run's limits.
     "alter table runs add column behind_transform text",
