@@ -14,6 +14,11 @@ QUICKSTART = Path(__file__).resolve().parents[2] / "examples" / "quickstart"
 def test_it_loads() -> None:
     project = load_project(QUICKSTART)
     assert set(project.workflows) == {"signup-pipeline", "long-report", "charge-card"}
+    assert {slug: each.kind for slug, each in project.sources.items()} == {
+        "signups": "webhook",
+        "weekly-report": "schedule",
+        "new-leads": "poll",
+    }
     assert project.manifest.workflows["signup-pipeline"].description.startswith("Research a signup")
 
 
