@@ -9,7 +9,7 @@ from support.sources import functions, sources, texts
 
 _STORE = "platform/keystroke/store"
 #: The two modules that render a row of the transition table as a guarded update.
-_RENDERERS = {f"{_STORE}/runs.py", f"{_STORE}/claims.py"}
+_RENDERERS = {f"{_STORE}/runs.py", f"{_STORE}/claim_statements.py"}
 _UPDATE = re.compile(r"\bupdate\s+runs\s+set\b(.*?)(?:\bwhere\b|\Z)", re.IGNORECASE | re.DOTALL)
 
 

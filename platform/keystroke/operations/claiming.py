@@ -1,4 +1,4 @@
-"""How a run is claimed, inside the transaction of a claim or of a finish: the best candidate whose limits have room.
+"""How work is claimed, inside the transaction of a claim or of a finish: a tick, else the best run whose limits have room.
 
 A claim waits for nobody. What it cannot decide now, because somebody else holds the lock of a key, it passes over and says so.
 """
@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from keystroke.domain.lease import AnyLease, Claimant, Lease
-from keystroke.store import Tx, claims, limits, rates
-from keystroke.store.claims import Candidate, Passed
+from keystroke.store import Tx, claims, limits, rates, tick_claims
+from keystroke.store.claims import Candidate, Found, Passed
 from keystroke.store.limits import CONCURRENCY
 from keystroke.store.rates import Pace
 
@@ -27,12 +27,20 @@ class Claimed:
 
 
 def claim_next(tx: Tx, claimant: Claimant) -> Claimed:
-    """Claim the best run that the claimant may run and that its limits allow."""
+    """Claim the tick that is due for longest, else the best run that the claimant may run and that its limits allow."""
     passed, again = Passed(), False
     for _ in range(_MOST):
         found = claims.look(tx, claimant, passed)
+        if found is Found.TICK:
+            tick = tick_claims.take(tx, claimant)
+            if tick is not None:
+                more = tick_claims.waits(tx, claimant) or claims.waits(tx, claimant, passed)
+                return _claimed(replace(tick, more=more), again)
+            # Somebody else is about to take it: from here on for runs alone.
+            claimant = replace(claimant, polls=())
+            continue
         if not isinstance(found, Candidate):
-            return _claimed(found, again)
+            return _claimed(None, again=True) if found is Found.CROWD else _claimed(found, again)
         decided = _decide(tx, claimant, found, passed)
         if isinstance(decided, Lease):
             return _claimed(decided, again)
@@ -41,7 +49,7 @@ def claim_next(tx: Tx, claimant: Claimant) -> Claimed:
     return Claimed(None, again=True)
 
 
-def _claimed(lease: Lease | None, again: bool) -> Claimed:
+def _claimed(lease: AnyLease | None, again: bool) -> Claimed:
     """With a lease, the others that may be claimed in a moment are for somebody else to look at."""
     if lease is None:
         return Claimed(None, again)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import Enum
 from typing import Any, Final
 
 from sqlalchemy import Row
@@ -16,78 +17,13 @@ from keystroke.domain.lease import Claimant, Lease
 from keystroke.domain.payload import decode_payload
 from keystroke.domain.states import CLAIM
 from keystroke.domain.usage import from_nano
+from keystroke.store import tick_claims
+from keystroke.store.claim_statements import PEEKED, TAKE, claim_statements
 from keystroke.store.database import Tx
-from keystroke.store.limits import RUNNING
 from keystroke.store.rates import Pace
-from keystroke.store.runs import TRANSITION_OF_MOVED, entry_columns, limit_columns
-from keystroke.store.sql import Guarded, Sql
+from keystroke.store.runs import entry_columns, limit_columns
+from keystroke.store.sql import Sql
 
-# A run that has started belongs to the code it started with: workers of its deployment while one is alive and serves its queue,
-# else workers of the current deployment. One that has not started may have any code that has its workflow; where even the
-# current code has not, a worker of that takes it, to say so.
-_CLAIMABLE: Final = """
-    status = 'queued' and parked_on is null and project_id = :project_id and queue {in:queues} and due_at <= {now}
-    and (concurrency_key is null or concurrency_key {not_in:keys})
-    and (rate_key is null or attempt > admitted_after or rate_key {not_in:rates})
-    and not exists (
-        select 1 from queues where queues.project_id = runs.project_id and queues.name = runs.queue
-        and queues.paused_at is not null)
-    and (deployment_id = :deployment_id
-        or deployment_id is null and (cast(:has_all as integer) = 1 or workflow {in:workflows})
-        or exists (select 1 from projects where projects.id = :project_id and current_deployment_id = :deployment_id)
-        and (deployment_id is null or not exists (select 1 from workers where workers.deployment_id = runs.deployment_id
-                        and workers.state = 'alive' and workers.queues like '%"' || runs.queue || '"%')))
-"""
-# Its limits beside it: a run that has begun before does not count again in its rate.
-_CANDIDATE: Final = f"""
-select id as candidate_id, concurrency_key as candidate_key,
-    case when attempt = admitted_after then rate_key end as candidate_rate,
-    rate_limit as candidate_rate_limit, rate_per_us as candidate_rate_per_us
-from runs where {_CLAIMABLE} order by priority desc, queued_at limit 1 {{for_update}} {{skip_locked}}
-"""
-_TAKEN: Final = """
-    status_reason = null, attempt = attempt + 1, worker_id = :worker_id,
-    deployment_id = :deployment_id, started_at = coalesce(started_at, {now}), updated_at = {now}, due_at = null,
-    events = events + 1
-"""
-_LEASED: Final = """
-    id, attempt, events, project_id, worker_id, workflow, queue, admitted_at, seed, trace_id, parent_span_id, trigger_type,
-    trigger_label, trigger_value, trigger_id, fired_at, scheduled_at, previous_fire_at, missed, behind_transform,
-    concurrency_key, concurrency_limit, rate_key, rate_limit,
-    actor_type, actor_id, actor_name, tags, failures, max_attempts, retry, parent_run_id, root_run_id, started_at,
-    active_us, cancel_requested_at, timeout_us, budget_nano,
-    (select body from run_payloads where run_id = runs.id and name = 'input') as input,
-    (select body from run_payloads where run_id = runs.id and name = 'trigger') as trigger_payload
-"""
-# In the order of the claim, though any would do: so it reads along the index of claims, in which those that are parked are not.
-_ANOTHER: Final = f"""
-(select 1 from runs where {_CLAIMABLE} and id <> candidate_id order by priority desc, queued_at limit 1) is not null
-"""
-# The hot path, in one round trip: a run without limits is claimed at once; one that has some is locked, to be decided on.
-_LOOK: Final = Sql(f"""
-with candidate as ({_CANDIDATE}),
-moved as (
-    update runs set status = '{CLAIM.target}', {_TAKEN} from candidate
-    where id = candidate_id and candidate_key is null and candidate_rate is null
-    returning {_LEASED}
-),
-inserted as ({TRANSITION_OF_MOVED.replace("{moved}", "moved")})
-select candidate.*, moved.*, {_ANOTHER} as more from candidate left join moved on moved.id = candidate_id
-""")
-_LOOK_ALONE: Final = Sql(_CANDIDATE)
-# Read in a statement of its own, after the one that took the key's lock: it sees what earlier holders have committed.
-_TAKE: Final = Guarded(f"""
-update runs set status = '{CLAIM.target}', {_TAKEN} where id = :run_id and status = 'queued' and parked_on is null
-and (concurrency_key is null or concurrency_limit > {RUNNING.format(project="runs.project_id", key="runs.concurrency_key")})
-returning {_LEASED}
-""", (TRANSITION_OF_MOVED,))  # fmt: skip
-# Runs of the key that this claim may just have filled count only while it has room.
-_MORE: Final = Sql(f"""
-select 1 from runs where {_CLAIMABLE}
-and (concurrency_key is null or cast(:own_key as text) is null or concurrency_key <> :own_key
-    or concurrency_limit > {RUNNING.format(project=":project_id", key=":own_key")})
-order by priority desc, queued_at limit 1
-""")
 _ADMIT: Final = Sql("""
 update runs set admitted_at = {now}, updated_at = {now}
 where id = :run_id and attempt = :attempt and status = 'running'
@@ -119,6 +55,13 @@ on conflict (run_id, key) do update set value = excluded.value
 _DROP_TAGS: Final = Sql("delete from run_tags where run_id = :run_id and key {not_in:keys}")
 
 
+class Found(Enum):
+    """What a look found in place of a run."""
+
+    TICK = "a tick that is due"
+    CROWD = "runs, all of which somebody else is about to take"
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A queued run, locked, that has limits: its concurrency key, and the rate at which such runs begin."""
@@ -146,20 +89,29 @@ class Passed:
         return Passed(keys, self.rates if rate is None else (*self.rates, rate))
 
 
-def look(tx: Tx, claimant: Claimant, passed: Passed) -> Lease | Candidate | None:
+def look(tx: Tx, claimant: Claimant, passed: Passed) -> Lease | Candidate | Found | None:
     """The best run that the claimant may run: claimed, or where it has limits locked, to be decided on; None: none waits.
 
-    Never waits for a lock: a candidate that somebody else looks at is passed over.
+    Never waits for a lock: a candidate that somebody else looks at is passed over. Where a tick waits that the claimant may
+    execute, no run is looked for.
     """
+    if not claimant.queues:
+        return None
+    statements = claim_statements(len(claimant.queues))
     if tx.backend == "sqlite":
-        row = tx.row(_LOOK_ALONE, _parameters(claimant, passed))
+        if tick_claims.waits(tx, claimant):
+            return Found.TICK
+        row = tx.row(statements.look_alone, _parameters(claimant, passed))
         candidate = None if row is None else _candidate(row, claimant)
         if candidate is None or candidate.limited:
             return candidate
         return take(tx, claimant, candidate, passed)
-    row = tx.row(_LOOK, {**_parameters(claimant, passed), **_entry(claimant)})
-    if row is None:
-        return None
+    row = tx.row(statements.look, {**_parameters(claimant, passed), **_entry(claimant)})
+    assert row is not None, "it says at least whether a tick is due"
+    if row.tick_due:
+        return Found.TICK
+    if row.candidate_id is None:
+        return Found.CROWD if row.seen >= PEEKED else None
     return _candidate(row, claimant) if row.id is None else _lease(row, more=row.more)
 
 
@@ -170,11 +122,16 @@ def take(tx: Tx, claimant: Claimant, candidate: Candidate, passed: Passed) -> Le
         "worker_id": claimant.worker_id,
         "deployment_id": claimant.deployment_id,
     }
-    row = tx.guarded(_TAKE, {**names, **_entry(claimant)})
+    row = tx.guarded(TAKE, {**names, **_entry(claimant)})
     if row is None:
         return None
-    more = tx.row(_MORE, {**_parameters(claimant, passed), "own_key": candidate.concurrency_key})
-    return _lease(row, more=more is not None)
+    return _lease(row, more=waits(tx, claimant, passed, candidate.concurrency_key))
+
+
+def waits(tx: Tx, claimant: Claimant, passed: Passed, own_key: str | None = None) -> bool:
+    """Whether a run waits that the claimant may run; of one key only where it has room."""
+    more = claim_statements(len(claimant.queues)).more
+    return tx.row(more, {**_parameters(claimant, passed), "own_key": own_key}) is not None
 
 
 def admit(tx: Tx, run_id: str, attempt: int, input_text: str) -> bool:
@@ -225,11 +182,12 @@ def _parameters(claimant: Claimant, passed: Passed) -> dict[str, Any]:
     return {
         "keys": list(passed.keys),
         "rates": list(passed.rates),
-        "project_id": claimant.project_id,
-        "queues": list(claimant.queues),
+        **{f"queue_{number}": name for number, name in enumerate(claimant.queues)},
         "deployment_id": claimant.deployment_id,
         "has_all": int(claimant.workflows is None),
         "workflows": list(claimant.workflows or ()),
+        "has_polls": int(bool(claimant.polls)),
+        **tick_claims.parameters(claimant),
     }
 
 

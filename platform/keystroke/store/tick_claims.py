@@ -94,7 +94,7 @@ class HeldTick:
 
 @dataclass(frozen=True, slots=True)
 class TickEnd:
-    """How a tick ends. `error` is a failure as JSON, `found` what it came to, as JSON too; `run_ids` are the runs that it started."""
+    """How a tick ends. `error` is a failure, `found` what it came to, both as JSON; `run_ids` are the runs that it started."""
 
     outcome: Outcome
     error: str | None = None
