@@ -44,10 +44,10 @@ class BackfillRequest:
 
 def plan_backfill(tx: Tx, source: Source, request: BackfillRequest) -> BackfillPlan:
     """What a backfill would do now. Raises what `start_backfill` raises."""
-    times, total = _times(source, request)
+    times = _times(source, request)
     fired = set() if request.reprocess else _fired(tx, source, request)
     left = [at for at in times if to_micros(at) not in fired]
-    return BackfillPlan(total, total - len(left), tuple(left[:_MOST_SHOWN]))
+    return BackfillPlan(len(times), len(times) - len(left), tuple(left[:_MOST_SHOWN]))
 
 
 def start_backfill(
@@ -60,7 +60,7 @@ def start_backfill(
     """
     with database.transaction() as tx:
         source = sources.lock_source(tx, source_id)
-        _, total = _times(source, request)
+        total = len(_times(source, request))
         made = backfills.insert_backfill(
             tx, source, request.first, request.end, request.reprocess, total, request.actor
         )
@@ -84,7 +84,7 @@ def cancel_backfill(database: Database, scope: Scope, actor: Actor, backfill_id:
         return backfills.backfill_of(tx, found.id)
 
 
-def _times(source: Source, request: BackfillRequest) -> tuple[list[datetime], int]:
+def _times(source: Source, request: BackfillRequest) -> list[datetime]:
     """The times of the range, oldest first."""
     kind, name = source.manifest.kind, f"trigger {source.slug}"
     if source.retired_at is not None:
@@ -99,11 +99,11 @@ def _times(source: Source, request: BackfillRequest) -> tuple[list[datetime], in
     if wrong is not None:
         raise InvalidTriggerChange(what=name, errors=[wrong])
     timing = Timing.from_options(source.manifest.options)
-    times, total = timing.newest(request.first - _INSTANT, request.end - _INSTANT, MOST_TIMES)
-    if total > MOST_TIMES:
-        message = f"the range has {total} times; at most {MOST_TIMES} are backfilled at once"
+    times = timing.fires(request.first - _INSTANT, request.end - _INSTANT, MOST_TIMES + 1)
+    if len(times) > MOST_TIMES:
+        message = f"the range has more than {MOST_TIMES} times, the most that are backfilled at once"
         raise InvalidTriggerChange(what=name, errors=[PathError("$.from", message)])
-    return times, total
+    return times
 
 
 def _fired(tx: Tx, source: Source, request: BackfillRequest) -> set[int]:
