@@ -4,28 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from keystroke.domain.states import Status
 from keystroke.errors import TickUnderWay
-from keystroke.execution.gate import InterruptGate, Interruption
 from keystroke.operations.publish_deployment import publish_deployment
 from keystroke.store.sql import Sql
-from support.poll_rig import MakePolls, PollRig
+from support.poll_rig import INVOICES, MakePolls, PollRig, any_poll
 
-INVOICES = """
-@poll("invoices", every="5m", state=Cursor)
-def invoices(state: Cursor | None) -> PollResult[Invoice]:
-    CALLS.append(state and state.at)
-    print("looking from", state and state.at)
-    given = GIVEN["invoices"]
-    if isinstance(given, BaseException):
-        raise given
-    return PollResult([Invoice(number=each) for each in given], Cursor(at=max(given, default=state.at if state else 0)))
-invoices.attach(handle)
-"""
 _DISABLE = Sql("update sources set disabled_at = {now} where slug = :slug")
 _PAUSE = Sql("update sources set paused_until = {now} + :us where slug = :slug")
 _CANCEL = Sql("update ticks set cancel_requested_at = {now} where status = 'running'")
@@ -60,23 +46,6 @@ def test_the_state_goes_from_tick_to_tick(rig: PollRig) -> None:
         rig.advance(300)
     assert rig.calls == [None, 1, 2]
     assert rig.state("invoices") == {"at": 3}
-
-
-def test_nothing_found_is_filtered(rig: PollRig) -> None:
-    rig.given["invoices"] = []
-    tick = rig.tick()
-    assert (tick.outcome, json.loads(tick.run_ids)) == ("filtered", [])
-    assert rig.state("invoices") == {"at": 0}
-
-
-def test_what_it_says_is_kept_under_its_id(rig: PollRig) -> None:
-    rig.given["invoices"] = [1]
-    tick = rig.tick()
-    spans, lines = rig.trace(tick.id)
-    assert [line.body for line in lines] == ["looking from None"]
-    assert [span.name for span in spans] == ["poll invoices"]
-    assert spans[0].status == "ok"
-    assert lines[0].span_id == spans[0].span_id
 
 
 def test_nothing_is_due_before_its_time_and_after_a_downtime_there_is_one_tick(rig: PollRig) -> None:
@@ -149,97 +118,6 @@ def test_a_failing_tick_is_on_record_with_the_users_frames_and_is_tried_again_so
     assert rig.state("invoices") == {"at": 7}
 
 
-def test_pauses_after_failures_end_where_it_would_look_anyway(rig: PollRig) -> None:
-    rig.given["invoices"] = ValueError("no connection")
-    for _ in range(8):
-        assert rig.tick().outcome == "error"
-        rig.advance(300)
-    source = rig.source("invoices")
-    assert source.next_at is not None
-    assert source.next_at <= source.now
-
-
-ANY = """
-@poll("any", every="5m"{options})
-def look({parameters}):
-    given = GIVEN["any"]
-    if isinstance(given, BaseException):
-        raise given
-    return given() if callable(given) else given
-look.attach(anything)
-"""
-
-
-def any_poll(make: MakePolls, options: str = "", parameters: str = "") -> PollRig:
-    return make(ANY.format(options=f", {options}" if options else "", parameters=parameters))
-
-
-@pytest.mark.parametrize(
-    ("given", "inputs"),
-    [({"a": 1}, [{"a": 1}]), ([1, 2], [1, 2]), (None, []), ([], []), ({}, [{}]), ("text", ["text"])],
-)
-def test_a_payload_a_list_or_nothing(make_polls: MakePolls, given: Any, inputs: list[Any]) -> None:
-    rig = any_poll(make_polls)
-    rig.given["any"] = given
-    assert rig.tick().outcome == ("fired" if inputs else "filtered")
-    assert [run.input for run in rig.runs()] == inputs
-
-
-@pytest.mark.parametrize(
-    ("given", "told"),
-    [
-        (list(range(1001)), "The poll any gave 1001 payloads at once, of at most 1000"),
-        (["x" * 1_100_000], "payload 1 of any"),
-        ([float("nan")], "payload 1 of any"),
-        ([object()], "payload 1 of any"),
-        (SystemExit(3), "3"),
-        (KeyboardInterrupt(), ""),
-    ],
-)
-def test_what_cannot_be_started_fails_the_tick_clearly(make_polls: MakePolls, given: Any, told: str) -> None:
-    rig = any_poll(make_polls)
-    rig.given["any"] = given
-    tick = rig.tick()
-    assert tick.outcome == "error"
-    assert told in json.loads(tick.error)["message"]
-    assert rig.runs() == []
-
-
-def test_a_thousand_payloads_are_a_tick(make_polls: MakePolls) -> None:
-    rig = any_poll(make_polls)
-    rig.given["any"] = list(range(1000))
-    assert rig.tick().outcome == "fired"
-    assert len(rig.runs()) == 1000
-
-
-def test_filters_of_the_poll_and_of_attachments(make_polls: MakePolls) -> None:
-    rig = make_polls("""
-        @poll("numbers", every="5m", filter=lambda invoice: invoice.number > 1)
-        def numbers() -> list[Invoice]:
-            return [Invoice(number=each) for each in (1, 2, 3)]
-        numbers.attach(handle, filter=lambda invoice: invoice.number > 2).attach(anything)
-    """)
-    tick = rig.tick()
-    assert sorted((run.workflow, run.input["number"]) for run in rig.runs()) == [
-        ("anything", 2), ("anything", 3), ("handle", 3),
-    ]  # fmt: skip
-    assert json.loads(tick.found) == {"payloads": 3, "filtered": 1, "seen": 0, "runs": 3}
-
-
-def test_a_filter_that_fails_fails_the_tick_with_its_frame(make_polls: MakePolls) -> None:
-    rig = make_polls("""
-        def is_new(payload):
-            raise RuntimeError("no idea")
-
-        @poll("any", every="5m", filter=is_new)
-        def look():
-            return [1]
-        look.attach(anything)
-    """)
-    error = json.loads(rig.tick().error)
-    assert [frame["function"] for frame in error["stack"]] == ["is_new"]
-
-
 def test_what_was_seen_starts_nothing_until_it_is_forgotten(make_polls: MakePolls) -> None:
     rig = any_poll(make_polls, 'dedupe_key=lambda payload: payload["id"], dedupe_for="1h"')
     rig.given["any"] = [{"id": 1}, {"id": 2}, {"id": 1}]
@@ -266,94 +144,6 @@ def test_a_key_counts_only_where_something_was_started_for_it(make_polls: MakePo
     assert rig.tick().outcome == "fired"
     rig.advance(300)
     assert rig.tick().outcome == "filtered"
-
-
-@pytest.mark.parametrize("key", ["None", '""', "1.5", "True", "[1]"])
-def test_a_key_that_is_none_fails_the_tick(make_polls: MakePolls, key: str) -> None:
-    rig = any_poll(make_polls, f"dedupe_key=lambda payload: {key}")
-    rig.given["any"] = [1]
-    assert "it has to give text, not empty, or a whole number" in json.loads(rig.tick().error)["message"]
-
-
-def test_the_function_may_take_the_tick(make_polls: MakePolls) -> None:
-    rig = make_polls("""
-        @poll("any", every="5m", state=Cursor)
-        def look(state: Cursor | None, tick: Tick) -> PollResult:
-            return PollResult([{"id": tick.id, "previous": str(tick.previous_fire)}], Cursor(at=1))
-        look.attach(anything)
-    """)
-    first = rig.tick()
-    rig.advance(300)
-    second = rig.tick()
-    inputs = [run.input for run in rig.runs()]
-    assert [each["id"] for each in inputs] == [first.id, second.id]
-    assert inputs[0]["previous"] == "None"
-    assert inputs[1]["previous"] != "None"
-    assert second.previous_at == first.scheduled_at
-
-
-def test_an_action_is_a_plain_call_and_a_workflow_cannot_be_run(make_polls: MakePolls) -> None:
-    rig = make_polls("""
-        @action
-        def fetch():
-            return 5
-
-        @poll("any", every="5m")
-        def look():
-            return [fetch()] if GIVEN.get("any") else handle.run({"number": 1})
-        look.attach(anything)
-    """)
-    assert "handle.run works inside of a run only" in json.loads(rig.tick().error)["message"]
-    rig.given["any"] = True
-    rig.advance(11)
-    rig.tick()
-    assert [run.input for run in rig.runs()] == [5]
-
-
-def test_secrets_of_state_and_payload_are_sealed(make_polls: MakePolls) -> None:
-    rig = make_polls("""
-        class Login(BaseModel):
-            token: SecretStr
-
-        @poll("any", every="5m", state=Login, payload=Login)
-        def look(state: Login | None):
-            CALLS.append(state and state.token.get_secret_value())
-            return PollResult([{"token": "of the payload"}], {"token": "of the state"})
-
-        @workflow("log-in")
-        def log_in(login: Login) -> None: ...
-        look.attach(log_in)
-    """)
-    rig.tick()
-    rig.advance(300)
-    rig.tick()
-    assert rig.calls == [None, "of the state"]
-    assert set(rig.state("any")["token"]) == {"$sealed"}
-    for run in rig.runs():
-        assert set(run.input["token"]) == {"$sealed"}
-        assert set(run.trigger.payload["token"]) == {"$sealed"}
-        assert run.status is Status.QUEUED
-
-
-@pytest.mark.parametrize(
-    ("options", "parameters", "given", "told"),
-    [
-        ("state=Cursor", "state: Cursor | None", "PollResult(state={'at': 'x'})", "does not fit Cursor"),
-        ("", "", "PollResult(state=1)", "gave a state, and keeps none"),
-        ("payload=Invoice", "", "[{'number': 'x'}]", "$.number"),
-        ("", "", "PollResult(payloads={'a': 1})", "PollResult(payloads=...) takes a list, not dict"),
-        ("", "", "PollResult(payloads=Invoice(number=1))", "takes a list, not Invoice"),
-    ],
-)
-def test_results_that_do_not_fit(
-    make_polls: MakePolls, options: str, parameters: str, given: str, told: str
-) -> None:
-    rig = any_poll(make_polls, options, parameters)
-    names = rig.project.workflows["handle"].function.__globals__
-    rig.given["any"] = lambda: eval(given, names)
-    tick = rig.tick()
-    assert told in json.loads(tick.error)["message"]
-    assert (rig.runs(), rig.state("any")) == ([], None)
 
 
 def test_a_state_that_was_edited_meanwhile_is_not_overwritten(rig: PollRig) -> None:
@@ -405,34 +195,6 @@ def test_a_dry_run_tells_what_would_start_and_changes_nothing(make_polls: MakePo
     after = rig.source("invoices")
     assert (after.failures, after.next_at, len(rig.runs())) == (0, before.next_at, 1)
     assert rig.state("invoices") == {"at": 1}
-
-
-@pytest.mark.parametrize(
-    ("how", "status", "told"),
-    [
-        (Interruption.DRAIN, "queued", None),
-        (Interruption.CANCEL, "ended", "TickCanceled"),
-        (Interruption.TIMEOUT, "ended", "TickTimedOut"),
-    ],
-)
-def test_interruptions(make_polls: MakePolls, how: Interruption, status: str, told: str | None) -> None:
-    rig = any_poll(make_polls)
-    gate = InterruptGate()
-
-    def interrupted() -> list[int]:
-        gate.interrupt(how)
-        return [1]
-
-    rig.given["any"] = interrupted
-    tick = rig.tick(gate)
-    assert tick.status == status
-    assert (tick.error and json.loads(tick.error)["type"]) == told
-    assert rig.runs() == []
-    assert rig.source("any").failures == (how is Interruption.TIMEOUT)
-    if how is Interruption.DRAIN:
-        rig.given["any"] = [1]
-        assert rig.work().outcome == "fired"
-        assert rig.ticks()[0].attempt == 2
 
 
 def test_a_cancel_that_comes_at_the_end_counts(rig: PollRig) -> None:

@@ -56,6 +56,28 @@ def handle(invoice: Invoice) -> int:
 def anything(payload) -> None: ...
 
 """
+#: A poll that keeps a state and gives invoices.
+INVOICES: Final = """
+@poll("invoices", every="5m", state=Cursor)
+def invoices(state: Cursor | None) -> PollResult[Invoice]:
+    CALLS.append(state and state.at)
+    print("looking from", state and state.at)
+    given = GIVEN["invoices"]
+    if isinstance(given, BaseException):
+        raise given
+    return PollResult([Invoice(number=each) for each in given], Cursor(at=max(given, default=state.at if state else 0)))
+invoices.attach(handle)
+"""
+#: A poll that gives anything.
+_ANY: Final = """
+@poll("any", every="5m"{options})
+def look({parameters}):
+    given = GIVEN["any"]
+    if isinstance(given, BaseException):
+        raise given
+    return given() if callable(given) else given
+look.attach(anything)
+"""
 _TICKS: Final = Sql("select * from ticks order by id")
 _RUN_IDS: Final = Sql("select id from runs order by id")
 OPERATOR: Final = Actor("user", "ada", "Ada")
@@ -201,10 +223,25 @@ def _claimant(database: Database, project: Project, loaded: LoadedProject) -> Cl
 @pytest.fixture
 def make_polls(settings: Settings, tmp_path: Path) -> Iterator[MakePolls]:
     """Makes a rig of the text of a project's one file, on each database."""
+    yield from _making(settings, tmp_path)
+
+
+@pytest.fixture
+def make_polls_here(sqlite_settings: Settings, tmp_path: Path) -> Iterator[MakePolls]:
+    """The same on SQLite alone, for what does not depend on the database."""
+    yield from _making(sqlite_settings, tmp_path)
+
+
+def any_poll(make: MakePolls, options: str = "", parameters: str = "") -> PollRig:
+    """A rig with the poll `any`, which gives what the test says."""
+    return make(_ANY.format(options=f", {options}" if options else "", parameters=parameters))
+
+
+def _making(settings: Settings, directory: Path) -> Iterator[MakePolls]:
     made: list[PollRig] = []
 
     def make(text: str) -> PollRig:
-        made.append(make_poll_rig(settings, tmp_path / f"project{len(made)}", text))
+        made.append(make_poll_rig(settings, directory / f"project{len(made)}", text))
         return made[-1]
 
     yield make
