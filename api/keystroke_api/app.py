@@ -15,6 +15,7 @@ from keystroke_api.problems import install_problems
 from keystroke_api.rest import (
     backfills,
     canceling,
+    deliveries,
     deployments,
     events,
     firing,
@@ -45,6 +46,7 @@ _VIEWS: Final[tuple[View, ...]] = (
     backfills.create_backfill, backfills.list_backfills, backfills.get_backfill, backfills.cancel_backfill,
     fleet.list_queues, fleet.pause_queue, fleet.resume_queue, fleet.list_workers, fleet.drain_worker,
     notifications.list_notifications,
+    deliveries.list_deliveries, deliveries.get_delivery, deliveries.replay_delivery, deliveries.replay_deliveries,
     secrets.list_secrets, secrets.put_secret, secrets.delete_secret,
     health.healthz, health.readyz, health.openapi,
 )  # fmt: skip

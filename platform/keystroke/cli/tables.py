@@ -44,6 +44,11 @@ _COLUMNS: Final = {
         "name": "Secret", "created_at": "Set first", "updated_at": "Set last", "previous_until": "Former one until",
         "set_by": "By",
     },
+    "deliveries": {
+        "id": "Delivery", "endpoint": "Endpoint", "trigger": "Trigger", "outcome": "Outcome", "status": "Status",
+        "received_at": "Received",
+    },
+    "replayed": {"replay_of": "Delivery", "delivery_id": "New delivery", "outcome": "Outcome", "run_ids": "Runs"},
     "mismatches": {
         "id": "Run", "workflow": "Workflow", "status": "Status", "verdict": "Verdict", "step": "Step", "message": "Message",
     },

@@ -14,6 +14,8 @@ from keystroke.errors import AmbiguousRunId, RunNotFound
 
 Answer = dict[str, Any]
 _LARGEST_PAGE = 200
+#: Deliveries that one request replays, so that its answer comes in time.
+_MOST_REPLAYED = 100
 _RUN_ID_LENGTH = len("run_") + 26
 
 
@@ -212,6 +214,41 @@ class Client:
     def drain_worker(self, worker_id: str) -> Answer:
         """Let a worker finish what it runs, and end."""
         return _object(self._connection.post(f"/workers/{quote(worker_id, safe='')}/drain", {}))
+
+    def list_deliveries(self, filters: Params, *, limit: int, cursor: str | None = None) -> Answer:
+        """Up to `limit` deliveries, newest first, in the shape of one page: `{data, next_cursor, has_more}`."""
+        found: list[Answer] = []
+        while True:
+            paging: Params = {"limit": str(min(limit - len(found), _LARGEST_PAGE))} | (
+                {"cursor": cursor} if cursor else {}
+            )
+            page = _object(self._connection.get("/deliveries", {**filters, **paging}))
+            found += page["data"]
+            cursor = page["next_cursor"]
+            if len(found) >= limit or not page["has_more"]:
+                return {"data": found, "next_cursor": cursor, "has_more": page["has_more"]}
+
+    def get_delivery(self, delivery_id: str) -> Answer:
+        """One delivery with headers, query and body."""
+        return _object(self._connection.get(f"/deliveries/{quote(delivery_id, safe='')}"))
+
+    def replay_delivery(self, delivery_id: str) -> Answer:
+        """Take a delivery anew; gives `{replay_of, delivery_id, outcome, run_ids}`."""
+        return _object(self._connection.post(f"/deliveries/{quote(delivery_id, safe='')}/replay", {}))
+
+    def replay_deliveries(
+        self, filters: Mapping[str, Any], *, dry_run: bool = False, limit: int = 100
+    ) -> Answer:
+        """Take up to `limit` deliveries anew that fit, oldest first: `{dry_run, data, next_cursor, has_more}`."""
+        done: list[Answer] = []
+        body: dict[str, Any] = {"filter": dict(filters), "dry_run": dry_run}
+        while True:
+            body["limit"] = min(limit - len(done), _MOST_REPLAYED)
+            page = _object(self._connection.post("/deliveries/replay", body))
+            done += page["data"]
+            if len(done) >= limit or not page["has_more"]:
+                return {**page, "data": done}
+            body["cursor"] = page["next_cursor"]
 
     def find_run_id(self, prefix: str) -> str:
         """The whole id of the one run whose id begins so; RunNotFound, AmbiguousRunId."""
