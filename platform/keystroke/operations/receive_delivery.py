@@ -94,7 +94,7 @@ def receive_delivery(
         refuse_delivery(database, endpoint, post, whys, settings)
         raise DeliveryRefused
     shared = len(endpoint.sources) > 1
-    arrival = Arrival(endpoint.project, endpoint.name, post, known, shared, _key(known, post))
+    arrival = Arrival(endpoint.project, endpoint.name, post, known, shared, key_of(known, post))
     with database.transaction() as tx:
         routed = route(tx, arrival, settings, box)
         crash_point("delivery-receiving")
@@ -137,7 +137,7 @@ def _verify(source: Source, post: Post, secrets: Secrets) -> None:
     verify(spec, post.headers, post.query, post.body, secrets, now)
 
 
-def _key(known: Sequence[Source], post: Post) -> str | None:
+def key_of(known: Sequence[Source], post: Post) -> str | None:
     """By what the delivery is known if it comes again: what a source names, else the provider's own id."""
     body = Body(post)
     for source in known:

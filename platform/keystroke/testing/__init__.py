@@ -12,15 +12,17 @@ if TYPE_CHECKING:
     from keystroke.testing.kit import TestKit, run
     from keystroke.testing.problems import KitProblem
     from keystroke.testing.stubs import SeenCall, Stub
+    from keystroke.testing.test_event import TestEvent
     from keystroke.testing.test_run import TestRun
 
-__all__ = ["KitProblem", "SeenCall", "Stub", "TestKit", "TestRun", "run"]
+__all__ = ["KitProblem", "SeenCall", "Stub", "TestEvent", "TestKit", "TestRun", "run"]
 
 #: Which module has each word. pytest imports this package at every start: nothing is loaded before it is used.
 _WORDS = {
     "KitProblem": "problems",
     "SeenCall": "stubs",
     "Stub": "stubs",
+    "TestEvent": "test_event",
     "TestKit": "kit",
     "TestRun": "test_run",
     "run": "kit",

@@ -11,7 +11,9 @@ from types import FunctionType, ModuleType
 from typing import Any, Final
 
 from keystroke.authoring.action import Action
+from keystroke.authoring.poll import Poll
 from keystroke.authoring.project import LoadedProject
+from keystroke.authoring.source import AttachedWorkflow, Source
 from keystroke.authoring.workflow import Workflow
 from keystroke.authoring.workflow_manifest import workflow_manifest
 from keystroke.domain.manifest import Manifest
@@ -26,6 +28,8 @@ _ROOTS: Final = (PROJECT_FILE, "pyproject.toml", "setup.py", ".git")
 
 Definition = Workflow[..., Any] | Action[..., Any]
 _KINDS: Final = (Workflow, Action)
+#: What is known of a source: what it had attached when it was deployed.
+_Deployed = tuple[Source, tuple[AttachedWorkflow, ...]]
 
 
 @dataclass
@@ -34,13 +38,33 @@ class Definitions:
 
     workflows: dict[str, Workflow[..., Any]] = field(default_factory=dict)
     actions: dict[str, Action[..., Any]] = field(default_factory=dict)
+    sources: dict[str, _Deployed] = field(default_factory=dict)
     directory: Path = field(default_factory=Path.cwd)
     #: Counts the deployments.
     version: int = 0
 
     def add(self, workflow: Workflow[..., Any]) -> bool:
         """Take in a workflow and all that its code can name; whether any of it is new."""
-        found = list(_reachable(workflow))
+        return self._add([workflow], project_directory(workflow))
+
+    def add_source(self, source: Source) -> bool:
+        """Take in a source, what is attached to it, and all that its code can name; whether any of it is new."""
+        if problems := source.problems():
+            raise DefinitionError([ProjectProblem(*source.place, message) for message in problems])
+        functions = [
+            each for attached in source.attachments for each in (attached.transform, attached.filter)
+        ]
+        roots = [each.workflow for each in source.attachments]
+        found = [*roots, *functions, source.function if isinstance(source, Poll) else None]
+        deployed = source, tuple(source.attachments)
+        news = self.sources.get(source.slug) != deployed
+        self.sources[source.slug] = deployed
+        more = self._add([each for each in found if each is not None], project_directory(source))
+        self.version += news and not more
+        return news or more
+
+    def _add(self, roots: list[Any], directory: Path) -> bool:
+        found = list(_reachable(roots, directory))
         _refuse_faulty(found)
         workflows = _by_name(each for each in found if isinstance(each, Workflow))
         actions = _by_name(each for each in found if isinstance(each, Action))
@@ -48,17 +72,21 @@ class Definitions:
         self.workflows.update(workflows)
         self.actions.update(actions)
         if news:
-            self.directory = project_directory(workflow)
+            self.directory = directory
             self.version += 1
         return news
 
     def project(self) -> LoadedProject:
         """All of it as a loaded project."""
         manifests = {slug: workflow_manifest(each) for slug, each in sorted(self.workflows.items())}
-        manifest = Manifest(ORGANIZATION, PROJECT, f"version {self.version}", None, manifests)
+        sources = {slug: source for slug, (source, _) in sorted(self.sources.items())}
+        manifest = Manifest(
+            ORGANIZATION, PROJECT, f"version {self.version}", None, manifests,
+            {slug: each.manifest() for slug, each in sources.items()},
+        )  # fmt: skip
         return LoadedProject(
             self.directory, ORGANIZATION, PROJECT, dict(self.workflows), dict(self.actions), manifest,
-            modules_in(self.directory),
+            modules_in(self.directory), sources,
         )  # fmt: skip
 
 
@@ -79,22 +107,22 @@ def _is_own(name: str, file: str) -> bool:
     return "site-packages" not in file and name.partition(".")[0] != "keystroke"
 
 
-def project_directory(workflow: Workflow[..., Any]) -> Path:
-    """The directory of the project that the workflow's file lies in; where there is no sign of one, the file's own."""
-    here = Path(workflow.place[0]).resolve().parent
+def project_directory(definition: Workflow[..., Any] | Source) -> Path:
+    """The directory of the project that the definition's file lies in; where there is no sign of one, the file's own."""
+    here = Path(definition.place[0]).resolve().parent
     return next(
         (each for each in (here, *here.parents) if any((each / name).exists() for name in _ROOTS)), here
     )
 
 
-def _reachable(workflow: Workflow[..., Any]) -> Iterator[Definition]:
-    """The workflow, and whatever its function's names mean, and theirs; each once.
+def _reachable(roots: list[Any], directory: Path) -> Iterator[Definition]:
+    """The roots that are definitions, and whatever their functions' names mean, and theirs; each once.
 
     Names are followed into every module of the author's that they come from: an action may be called by a plain function that
     another module defines.
     """
-    own = modules_in(project_directory(workflow))
-    pending: list[Any] = [workflow]
+    own = modules_in(directory)
+    pending = list(roots)
     seen: set[int] = set()
     while pending:
         each = pending.pop()

@@ -17,7 +17,7 @@ from keystroke.authoring.project import LoadedProject
 from keystroke.box import Box
 from keystroke.domain.actor import LOCAL_OWNER, Trigger
 from keystroke.domain.filters import Page, RunFilter
-from keystroke.domain.lease import Claimant, Lease, TickLease
+from keystroke.domain.lease import AnyLease, Claimant, Lease, TickLease
 from keystroke.domain.lineage import Lineage
 from keystroke.domain.outcome import Failed
 from keystroke.domain.scope import Scope
@@ -25,6 +25,7 @@ from keystroke.domain.secrets import open_sealed
 from keystroke.errors import LeaseLost
 from keystroke.execution.attempt import AttemptResult, run_attempt
 from keystroke.execution.gate import InterruptGate, Interruption, QuietGate
+from keystroke.execution.tick import run_tick
 from keystroke.operations.answer_hook import answer_by_id
 from keystroke.operations.cancel_children import sweep_canceled
 from keystroke.operations.cancel_run import cancel_run
@@ -32,6 +33,7 @@ from keystroke.operations.claim_run import claim_run
 from keystroke.operations.finish_attempt import finish_attempt
 from keystroke.operations.fleet_state import register_worker, stop_worker
 from keystroke.operations.publish_deployment import publish_deployment
+from keystroke.operations.record_poll import finish_tick
 from keystroke.operations.recover_runs import recover_attempt
 from keystroke.operations.start_run import StartRequest, start_run
 from keystroke.operations.unpark_runs import Place, unpark_forgotten, unpark_rates
@@ -65,8 +67,8 @@ class Engine:
         self.stubs, self.crashes = stubs, crashes
         self.settings = Settings(secret_key=(_SECRET,))
         self.box = Box(self.settings.secret_key)
-        self._database = MemoryDatabase(self.clock.micros)
-        weakref.finalize(self, self._database.close)
+        self.database: Final = MemoryDatabase(self.clock.micros)
+        weakref.finalize(self, self.database.close)
         self._world = KitWorld(self.settings, self.clock, self.stubs, self.crashes)
         self._project: tuple[LoadedProject, Project, Claimant] | None = None
         self._gates: dict[str, InterruptGate] = {}
@@ -79,11 +81,11 @@ class Engine:
 
     def close(self) -> None:
         """Give the memory back."""
-        self._database.close()
+        self.database.close()
 
     def read(self, what: Callable[[Tx], T]) -> T:
         """Read in one transaction."""
-        with self._database.read() as tx:
+        with self.database.read() as tx:
             return what(tx)
 
     def opened(self, payload: Any) -> Any:
@@ -92,12 +94,16 @@ class Engine:
 
     def deploy(self, loaded: LoadedProject) -> None:
         """Make this the current code, and the worker one that has it."""
-        published = publish_deployment(self._database, loaded.manifest)
+        published = publish_deployment(self.database, loaded.manifest)
         if self._project is not None:
-            stop_worker(self._database, self._project[2].worker_id)
-        queues = tuple(sorted({each.queue for each in loaded.manifest.workflows.values()}))
-        worker_id = register_worker(self._database, published.project.id, published.deployment_id, queues, 1)
-        claimant = Claimant(worker_id, published.project.id, published.deployment_id, queues, 0)
+            stop_worker(self.database, self._project[2].worker_id)
+        manifest = loaded.manifest
+        named = {each.queue for each in manifest.workflows.values()}
+        named |= {each.options["queue"] for each in manifest.sources.values() if each.kind == "poll"}
+        queues = tuple(sorted(named))
+        worker_id = register_worker(self.database, published.project.id, published.deployment_id, queues, 1)
+        polls = tuple(slug for slug, each in manifest.sources.items() if each.kind == "poll")
+        claimant = Claimant(worker_id, published.project.id, published.deployment_id, queues, 0, polls=polls)
         self._project = loaded, published.project, claimant
 
     def start(self, workflow: str, value: Any, tags: dict[str, str]) -> str:
@@ -107,7 +113,7 @@ class Engine:
         request = StartRequest(
             workflow, value, Trigger("api", "Test kit"), LOCAL_OWNER, tags=tags, lineage=Lineage(seed=seed)
         )
-        started = start_run(self._database, self._deployed[1], request, self.settings, self.box)
+        started = start_run(self.database, self._deployed[1], request, self.settings, self.box)
         self.runs.append(started.run_id)
         return started.run_id
 
@@ -127,7 +133,7 @@ class Engine:
             lease = self._claim()
             if lease is None:
                 return
-            self._attempt(lease)
+            self._carry_out(lease)
         raise KitProblem(
             what=f"after {_MOST_ATTEMPTS} attempts there is still something to execute, and no end in sight"
         )
@@ -156,15 +162,15 @@ class Engine:
         asked = self.read(
             lambda tx: answers.list_hooks(self.scope, tx, status=None, run_id=run_id, limit=_MOST_RUNS)
         )
-        chosen = choose_hook(self._database, asked, wanted)
+        chosen = choose_hook(self.database, asked, wanted)
         answer_by_id(
-            self._database, self.scope, chosen.hook.id, value, LOCAL_OWNER, None, self.settings, self.box
+            self.database, self.scope, chosen.hook.id, value, LOCAL_OWNER, None, self.settings, self.box
         )
         self.settle()
 
     def cancel(self, run_id: str) -> None:
         """Cancel a run; one that executes gets RunCanceled where it is. Raises RunEnded."""
-        cancel_run(self._database, self.scope, run_id, LOCAL_OWNER, self.settings)
+        cancel_run(self.database, self.scope, run_id, LOCAL_OWNER, self.settings)
         gate = self._gates.get(run_id)
         if gate is not None:
             gate.interrupt(Interruption.CANCEL)
@@ -179,16 +185,36 @@ class Engine:
     def _next_due(self, until: int | None) -> int | None:
         return self.read(lambda tx: wakes.next_due(tx, until))
 
-    def _claim(self) -> Lease | None:
+    @property
+    def project(self) -> Project:
+        """The project that the code is deployed as."""
+        return self._deployed[1]
+
+    def _claim(self) -> AnyLease | None:
         """What a worker claims after the beat's rounds."""
-        wake_due(self._database)
-        unpark_rates(self._database)
-        sweep_canceled(self._database, self.settings)
-        lease = claim_run(self._database, self._deployed[2])
-        if lease is None and unpark_forgotten(self._database, Place())[0]:
-            lease = claim_run(self._database, self._deployed[2])
-        assert not isinstance(lease, TickLease), "the kit's worker has no polls"
+        wake_due(self.database)
+        unpark_rates(self.database)
+        sweep_canceled(self.database, self.settings)
+        lease = claim_run(self.database, self._deployed[2])
+        if lease is None and unpark_forgotten(self.database, Place())[0]:
+            lease = claim_run(self.database, self._deployed[2])
         return lease
+
+    def _carry_out(self, lease: AnyLease) -> None:
+        if isinstance(lease, TickLease):
+            self._tick(lease)
+        else:
+            self._attempt(lease)
+
+    def _tick(self, lease: TickLease) -> None:
+        """Execute a tick of a poll."""
+        with _logging_as_before():
+            result = _apart_from_loops(
+                lambda: run_tick(
+                    self.database, self._deployed[0], lease, QuietGate(), self.settings, self.box, self._world
+                )
+            )
+        finish_tick(self.database, lease, result, self.settings, self.box, None)
 
     def _attempt(self, lease: Lease) -> None:
         gate = self._gates[lease.run_id] = QuietGate()
@@ -203,14 +229,14 @@ class Engine:
         if isinstance(result.outcome, Failed) and result.outcome.failure.type == KeyboardInterrupt.__name__:
             raise KeyboardInterrupt  # meant for the test, not for the run
         finish_attempt(
-            self._database, lease, result.outcome, result.active, self.settings, None, self._world.jitter
+            self.database, lease, result.outcome, result.active, self.settings, None, self._world.jitter
         )
 
     def _execute(self, lease: Lease, gate: InterruptGate) -> AttemptResult:
         deployed = self._deployed[0]
         # Anew: code that has run meanwhile may have imported more of the author's modules.
         loaded = replace(deployed, modules=modules_in(deployed.directory))
-        return run_attempt(self._database, loaded, lease, gate, self.settings, self.box, self._world)
+        return run_attempt(self.database, loaded, lease, gate, self.settings, self.box, self._world)
 
     def _recover(self, lease: Lease) -> None:
         """What the beat does with the run of an attempt that died."""
@@ -220,7 +246,7 @@ class Engine:
                 what=f"attempt {lease.attempt} of {lease.run_id} lost its run, though nothing crashed"
             )
         self.crashes.dead.remove(died)
-        recover_attempt(self._database, lease.run_id, lease.attempt, self.settings)
+        recover_attempt(self.database, lease.run_id, lease.attempt, self.settings)
 
 
 @contextmanager

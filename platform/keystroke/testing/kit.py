@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from keystroke.authoring.action import Action
+from keystroke.authoring.source import Source
 from keystroke.authoring.workflow import Workflow
 from keystroke.box import Box
 from keystroke.domain.durations import Duration, parse_duration
@@ -22,6 +23,7 @@ from keystroke.testing.engine import Engine
 from keystroke.testing.problems import KitProblem
 from keystroke.testing.recordings import Replayed, read_recording, replay
 from keystroke.testing.stubs import NOTHING, Stub, Stubs
+from keystroke.testing.test_event import TestEvent, deliver, fire
 from keystroke.testing.test_run import TestRun
 
 _MOST_SKIPS: Final = 10_000
@@ -97,6 +99,42 @@ class TestKit:
         self._deploy(workflow)
         run_id = self._engine.start(workflow.slug, _as_json(workflow, input), dict(tags or {}))
         return TestRun(self._engine, run_id)
+
+    def deliver(
+        self,
+        webhook: Source,
+        payload: Any = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> TestEvent:
+        """Post a payload to a webhook, as somebody whose signature is good, and execute the runs that it starts.
+
+        `payload` is JSON, a model, or the `bytes` of a body of any kind (say which by the header `content-type`). Schema,
+        `match`, duplicates and rates are applied as by a server. Raises DeliveryRateLimited.
+        """
+        return self._brought(webhook, lambda: deliver(self._engine, webhook, payload, headers, query))
+
+    def fire(self, source: Source, payload: Any = NOTHING) -> TestEvent:
+        """Fire a source by hand, a schedule with its own payload unless one is given, and execute the runs that it starts.
+
+        Raises InvalidPayload.
+        """
+        return self._brought(source, lambda: fire(self._engine, source, payload))
+
+    def tick(self, poll: Source) -> TestEvent:
+        """Have a poll look for something new, and execute the runs that this starts. Its state is kept from tick to tick."""
+        return self._brought(poll, lambda: fire(self._engine, poll, NOTHING))
+
+    def _brought(self, source: Source, bring: Callable[[], TestEvent]) -> TestEvent:
+        if not isinstance(source, Source):
+            raise TypeError(f"a source is made by webhook, schedule or @poll; this is {source!r}")
+        if self._definitions.add_source(source):
+            self._engine.deploy(self._definitions.project())
+        self._engine.stubs.check(self._definitions.actions)
+        event = bring()
+        self._settle()
+        return event
 
     def settle(self) -> None:
         """Execute whatever can go on at this time."""
