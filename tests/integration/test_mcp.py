@@ -92,6 +92,18 @@ def test_there_are_no_streams_and_no_sessions(tools: Api) -> None:
     assert answer.headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [(b"{", -32700), (b'{"id": NaN}', -32700), (b"", -32700), (b"[]", -32600), (b'{"jsonrpc": "2.0"}', -32600),
+     (b'{"jsonrpc": "2.0", "id": 1, "result": {}}', -32600), (b'{"jsonrpc": "2.0", "id": null, "method": "ping"}', -32600)],
+)  # fmt: skip
+def test_what_is_no_message_is_told_so(tools: Api, body: bytes, code: int) -> None:
+    for headers in (_ACCEPT, _MODERN):
+        answer = send(tools, body, **headers)
+        document: Any = answer.json
+        assert (answer.status_code, document["id"], document["error"]["code"]) == (400, None, code)
+
+
 def test_what_is_too_large_is_not_read(tools: Api) -> None:
     limit = tools.services.settings.payload_limit
     assert_problem(send(tools, b" " * (limit + 100_000)), 413, "body-too-large")

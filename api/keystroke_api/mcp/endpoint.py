@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask, Response, current_app, request
 
+from keystroke.domain.payload import Json
 from keystroke.errors import NotJson
 from keystroke_api.auth import Role, identify, require_role
 from keystroke_api.bodies import read_json_text
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 PATH: Final = "/mcp"
 _EXTENSION: Final = "keystroke-mcp"
 _PARSE_ERROR: Final = -32700
+_INVALID_REQUEST: Final = -32600
+_NO_MESSAGE: Final = "The body must be one JSON-RPC 2.0 request or notification; batches are not served."
 
 
 def install_mcp(app: Flask) -> None:
@@ -46,17 +49,32 @@ def _serve() -> Response:
     require_role(caller, Role.VIEWER)
     body = read_json_text(own.settings.payload_limit + SLACK)
     try:
-        parse_json(body)
+        message = parse_json(body)
     except (InvalidJson, NotJson) as error:
-        return _unreadable(str(error))
+        return _unreadable(_PARSE_ERROR, str(error))
+    if not _is_message(message):
+        return _unreadable(_INVALID_REQUEST, _NO_MESSAGE)
     exchange = Exchange(caller, request.headers.get("traceparent"), copy_context())
     bridge: _LateBridge = current_app.extensions[_EXTENSION]
     return bridge.get().answer(_environ(body, exchange))
 
 
-def _unreadable(why: str) -> Response:
-    """What is no JSON by the rules of all routes, as the protocol says it."""
-    answer = {"jsonrpc": "2.0", "id": None, "error": {"code": _PARSE_ERROR, "message": why[:500]}}
+def _is_message(value: Json) -> bool:
+    """Whether it is one request or notification (JSON-RPC 2.0, section 4); what the SDK says otherwise is for its authors."""
+    if not isinstance(value, dict) or value.get("jsonrpc") != "2.0":
+        return False
+    number = value.get("id", 0)
+    return (
+        isinstance(value.get("method"), str)
+        and isinstance(value.get("params"), dict | None)
+        and isinstance(number, str | int)
+        and not isinstance(number, bool)
+    )
+
+
+def _unreadable(code: int, why: str) -> Response:
+    """What is no message, as the protocol says it."""
+    answer = {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": why[:500]}}
     return Response(json.dumps(answer), HTTPStatus.BAD_REQUEST, mimetype="application/json")
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor
 
 #: Libraries whose information is of no use to an operator; their warnings are.
-_QUIET = ("alembic", "amqp", "celery", "gunicorn.access", "httpcore", "httpx", "kombu", "werkzeug")
+_QUIET = ("alembic", "amqp", "celery", "gunicorn.access", "httpcore", "httpx", "kombu", "mcp", "werkzeug")
 
 
 def configure_logging(settings: Settings, component: str, stream: TextIO | None = None) -> None:
