@@ -201,10 +201,20 @@ MakePolls = Callable[[str], PollRig]
 
 def make_poll_rig(settings: Settings, directory: Path, text: str) -> PollRig:
     """Write, load and publish a project of one file."""
+    return stage_polls(settings, load_polls(directory, text))
+
+
+def load_polls(directory: Path, text: str) -> LoadedProject:
+    """Write and load a project of one file."""
     write_project(directory, {})
     (directory / "triggers").mkdir(exist_ok=True)
     (directory / "triggers" / "polls.py").write_text(PREAMBLE + dedent(text), encoding="utf-8")
-    loaded, database = load_project(directory), Database.from_settings(settings)
+    return load_project(directory)
+
+
+def stage_polls(settings: Settings, loaded: LoadedProject) -> PollRig:
+    """Publish a loaded project, and register a worker that has it."""
+    database = Database.from_settings(settings)
     published = publish_deployment(database, loaded.manifest)
     stage = Stage(database, settings, published.project, _claimant(database, published.project, loaded))
     return PollRig(database, settings, loaded, stage)
