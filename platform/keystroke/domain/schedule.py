@@ -97,7 +97,7 @@ class ZonedCron:
         for span in self._spans(after, until):
             kept.append(span)
             count, held = count + span.count, held + span.count
-            while held - kept[0].count >= most:
+            while kept and held - kept[0].count >= most:
                 held -= kept.popleft().count
         fires = [span.at(number) * _SECOND for span in kept for number in _last(span.count, most)]
         return fires[-most:] if most else [], count
