@@ -67,7 +67,7 @@ _PROJECT = {
         @workflow("order", name="Order something", tool=True)
         def order(order: Order) -> Receipt:
             \"\"\"Order so many of an item.\"\"\"
-            return Receipt(total=price(order.item) * order.count)
+            return Receipt(total=price(order.item) * order.count, token=order.item if order.item == "key" else None)
 
 
         @workflow("double", tool=True)
@@ -205,11 +205,22 @@ def test_a_call_gives_the_validated_output_and_says_who_called(served: Served, r
     run = run_of(served, given)
     assert (run.trigger.type, run.trigger.value) == ("workflow_tool", "workflow_tool:Claude Desk")
     assert (run.trigger.label, run.actor.name) == ("Tool · Claude Desk", "agent")
+    found = served.call(runner, "list_runs", {"trigger": ["workflow_tool:Claude Desk"]}).structured_content[
+        "data"
+    ]
+    assert run.id in [each["id"] for each in found]
     earlier = served.call(runner, "shop__double", {"input": 4}, "legacy")
     assert earlier.structured_content == {"result": 8}
     assert run_of(served, earlier).trigger.value == "workflow_tool:agent", (
         "no client's name comes with such a call"
     )
+
+
+def test_what_is_never_displayed_is_not_given_out_either(served: Served, runner: str) -> None:
+    assert served.call(runner, "order", {"item": "key"}).structured_content == {
+        "total": 3,
+        "token": "[redacted]",
+    }
 
 
 def test_a_run_that_takes_longer_is_asked_for_looked_into_and_canceled(served: Served, runner: str) -> None:
