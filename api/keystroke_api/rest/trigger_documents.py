@@ -202,3 +202,16 @@ class BackfillList(BaseModel):
     data: list[BackfillDocument]
     next_cursor: Cursor
     has_more: bool
+
+
+class StateDocument(BaseModel):
+    """What a poll goes on from."""
+
+    state: Any = Field(description="null before the first one.")
+    version: str = Field(description="Names this state, for an edit of it; also the `ETag`.")
+    updated_at: Time | None
+    updated_by: str | None = Field(description="The tick that wrote it, or whoever has edited it.")
+    schema_: dict[str, Any] = Field(alias="schema", description="JSON Schema of the state.")
+    under_way: str | None = Field(
+        description="A tick that has not ended. If the state is edited meanwhile, nothing of that tick counts."
+    )

@@ -129,3 +129,31 @@ class BackfillsQuery(TriggerQuery):
     cursor: EventCursor | None = Field(
         default=None, description="`next_cursor` of the answer before; opaque."
     )
+
+
+class StateHeaders(BaseModel):
+    """Headers of an edit of a state."""
+
+    if_match: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = Field(
+        default=None,
+        alias="If-Match",
+        description="The `ETag` of the state that was read: another one that is there by now is a 412.",
+    )
+
+    @property
+    def version(self) -> str | None:
+        """The version that is named; `*` and nothing at all name none."""
+        return None if self.if_match in (None, "*") else str(self.if_match).strip().strip('"')
+
+
+class StateBody(_Closed):
+    """A state in place of the one there is."""
+
+    state: Any = Field(
+        description="By the published schema; null: none, so that the poll begins anew. `[redacted]`, left where it stands in "
+        "the shown state, keeps the recorded value."
+    )
+    version: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = Field(
+        default=None,
+        description="The version that was read, as in `If-Match`: another one that is there by now is a 412.",
+    )

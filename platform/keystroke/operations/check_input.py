@@ -109,9 +109,9 @@ def seal_answer(hook: str, schema: dict[str, Any], value: Any, text: str, box: B
     return seal_by_schema(schema, schema, value, box.encrypt) if "writeOnly" in str(schema) else value
 
 
-def fit_errors(schema: dict[str, Any], value: Any) -> list[PathError]:
-    """What is wrong with a value by a published schema, formats asserted; none: it fits."""
-    return _errors(Draft202012Validator(schema, format_checker=_formats), value, ())
+def fit_errors(schema: dict[str, Any], value: Any, hidden: Collection[Any] = ()) -> list[PathError]:
+    """What is wrong with a value by a published schema, formats asserted, said without `hidden`; none: it fits."""
+    return _errors(Draft202012Validator(schema, format_checker=_formats), value, hidden)
 
 
 def _validator(deployment_id: str, workflow: WorkflowManifest) -> Draft202012Validator:
