@@ -22,7 +22,8 @@ pytestmark = pytest.mark.timeout(300)
 LIFE = '''
     """A life with everything that is recorded."""
 
-    from keystroke import Context, HookTimeout, action, workflow
+    from keystroke import Context, HookTimeout, action, webhook, workflow
+    from keystroke.verify import open_endpoint
     from marks import mark
 
 
@@ -55,6 +56,14 @@ LIFE = '''
         return [first, child, answer, jot("last", ctx.run_id)]
 
 
+    @workflow("posted")
+    def posted(number: int) -> int:
+        return number
+
+
+    posted_to = webhook("posted", "posted", int, open_endpoint()).attach(posted)
+
+
     @workflow("long-leaf")
     def long_leaf(ctx: Context) -> None:
         mark("long-leaf")
@@ -68,7 +77,7 @@ LIFE = '''
 #: Where whoever starts, answers and cancels dies; where beats do; and where a worker's children do: everywhere else.
 OF_ACTS = {
     "run-inserted", "run-started", "runs-inserted", "runs-started", "hook-answering", "hook-answered", "cancel-requesting",
-    "cancel-requested",
+    "cancel-requested", "delivery-receiving", "delivery-received",
 }  # fmt: skip
 OF_BEATS = {
     "run-waking", "run-woken", "run-recovering", "run-recovered", "child-canceling", "child-canceled",
@@ -138,6 +147,7 @@ def test_dying_at_every_crash_point_costs_time_alone(reaper: Reaper) -> None:
     reaper.beats()
     _a_life_whose_every_write_is_fatal(reaper)
     _many_are_started_all_or_none(reaper)
+    _what_is_posted_is_there_once(reaper)
     _a_cancel_reaches_the_children(reaper)
     _a_worker_and_its_recoverers_die(reaper, worker)
     assert reaper.died_at == CRASH_POINTS
@@ -166,6 +176,17 @@ def _many_are_started_all_or_none(reaper: Reaper) -> None:
     assert len(brief) == 2
     for run_id in brief:
         reaper.wait(run_id, Status.SUCCESS)
+
+
+def _what_is_posted_is_there_once(reaper: Reaper) -> None:
+    """Whoever is not answered posts again, under the same key: until he hears that it is there already."""
+    before = reaper.runs()
+    assert reaper.act("post", "posted") == (False, [])
+    assert reaper.runs() == before, "it died before the commit"
+    assert reaper.act("post", "posted") == (False, [])
+    [run_id] = set(reaper.runs()) - set(before)
+    assert reaper.act("post", "posted") == (True, ["duplicate", run_id])
+    reaper.wait(run_id, Status.SUCCESS)
 
 
 def _a_cancel_reaches_the_children(reaper: Reaper) -> None:

@@ -1,4 +1,4 @@
-"""What an API does, in a process of its own that may die of it: `python acting.py start|start-many|answer|cancel ARGUMENT`.
+"""What an API does, in a process of its own that may die of it: `python acting.py start|start-many|post|answer|cancel ARGUMENT`.
 
 Settings come from the environment. A start prints the run's id. Whoever calls it in a test asks what is on record afterwards.
 """
@@ -11,8 +11,10 @@ from typing import Final
 from keystroke.box import Box
 from keystroke.broker.wakeups import Wakeups
 from keystroke.domain.actor import LOCAL_OWNER, Trigger
+from keystroke.domain.post import Post
 from keystroke.operations.answer_hook import answer_by_token
 from keystroke.operations.cancel_run import cancel_run
+from keystroke.operations.receive_delivery import find_endpoint, receive_delivery
 from keystroke.operations.start_run import StartedRun, StartRequest, start_run, start_runs
 from keystroke.settings import Settings
 from keystroke.store import Database, access
@@ -33,6 +35,13 @@ def main(act: str, argument: str) -> None:
     elif act == "start-many":
         made = start_runs(database, project, [request, request], settings, box)
         started = [each for each in made if isinstance(each, StartedRun)]
+    elif act == "post":
+        endpoint = find_endpoint(database, project.organization, PROJECT, argument)
+        post = Post("POST", {"idempotency-key": "the only one"}, {}, b"42")
+        routed = receive_delivery(database, endpoint, post, settings, box, lambda _: ())
+        wakeups.wake_all([queue for each in routed.started for queue in each.woken])
+        print(routed.outcome, *routed.run_ids)
+        return
     elif act == "answer":
         answer_by_token(database, argument, 42, "192.0.2.7", settings, box)
         return
