@@ -67,6 +67,18 @@ def _beginning_with(*beginnings: str) -> Callable[[str], str]:
     return parse
 
 
+def _web_address(text: str) -> str:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("https", "http") or not parts.hostname or not text.isprintable():
+        raise ValueError("must be the address of a page: https://…")
+    return text
+
+
 def _signing_keys(text: str) -> tuple[str, ...]:
     """Secrets of Standard Webhooks: `whsec_` and the base 64 of 24 to 64 bytes."""
     import base64
@@ -137,9 +149,7 @@ class Settings:
     recovery_budget: int = _setting(5, _positive, "attempts of a run that may be lost with their worker")
     retention: float = _setting(30 * 86_400.0, _seconds, "that a finished run is kept")
     trace_cap: int = _setting(10_000, _positive, "spans and log lines kept of a run, each")
-    notify_url: str = _setting(
-        "", _beginning_with("https://", "http://"), "where notifications are posted to"
-    )
+    notify_url: str = _setting("", _web_address, "where notifications are posted to")
     notify_secret: tuple[str, ...] = _setting(
         (), _signing_keys, "whsec_…, signs notifications; several, comma separated: each signs"
     )

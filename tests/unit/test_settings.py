@@ -85,3 +85,35 @@ def test_settings_that_are_no_table_are_named(tmp_path: Path) -> None:
     (tmp_path / "keystroke.toml").write_text("settings = 3\n")
     with pytest.raises(InvalidSettings, match=r"keystroke\.toml: settings"):
         Settings.load({}, tmp_path)
+
+
+_NOTIFY = {
+    "KEYSTROKE_NOTIFY_URL": "https://hooks.example/told?key=hush",
+    "KEYSTROKE_NOTIFY_SECRET": "whsec_" + "aHVz" * 8,
+}
+
+
+def test_notifications_need_an_address_and_a_secret(tmp_path: Path) -> None:
+    settings = Settings.load(
+        {**_NOTIFY, "KEYSTROKE_NOTIFY_SECRET": f"whsec_{'aHVz' * 8}, whsec_{'aHVz' * 9}"}, tmp_path
+    )
+    assert settings.notify_url == "https://hooks.example/told?key=hush"
+    assert len(settings.notify_secret) == 2
+    with pytest.raises(InvalidSettings, match="KEYSTROKE_NOTIFY_SECRET is missing"):
+        Settings.load({"KEYSTROKE_NOTIFY_URL": _NOTIFY["KEYSTROKE_NOTIFY_URL"]}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("KEYSTROKE_NOTIFY_URL", "http://[hush"), ("KEYSTROKE_NOTIFY_URL", "ftp://hush"),
+        ("KEYSTROKE_NOTIFY_URL", "https://"), ("KEYSTROKE_NOTIFY_SECRET", "hush"),
+        ("KEYSTROKE_NOTIFY_SECRET", "whsec_aHVzaA=="), ("KEYSTROKE_NOTIFY_SECRET", "whsec_" + "?hush" * 10),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_them_is_said_without_repeating_it(name: str, value: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings) as caught:
+        Settings.load({**_NOTIFY, name: value}, tmp_path)
+    assert name in str(caught.value)
+    assert "hush" not in str(caught.value)
+    assert "aHVz" not in str(caught.value)

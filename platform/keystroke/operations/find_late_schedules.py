@@ -67,7 +67,10 @@ def _overdue(schedule: Expecting, succeeded: datetime | None) -> _Expected | Non
     since = max(schedule.armed_at, succeeded) if succeeded is not None else schedule.armed_at
     if not within or (schedule.notified_at is not None and schedule.notified_at >= since):
         return None
-    timing = Timing.from_options(schedule.manifest.options)
+    try:
+        timing = Timing.from_options(schedule.manifest.options)
+    except ValueError:
+        return None  # of another version, which knows times that this one does not: its tick is recorded as an error
     at = timing.next_after(since)
     if at is None:
         return None

@@ -27,6 +27,8 @@ def _publish(tx: Tx, project: Project, deployment_id: str, manifest: SourceManif
     before = sources.of_slug(tx, project.id, manifest.slug)
     source = sources.put_source(tx, project.id, deployment_id, manifest)
     if not (before is not None and before.next_at is not None and _timing(before) == _timing(source)):
+        if before is not None:
+            sources.set_armed(tx, source.id)
         _set_first_time(tx, source)
 
 

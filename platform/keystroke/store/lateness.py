@@ -15,7 +15,9 @@ from keystroke.store.database import Tx
 from keystroke.store.sql import Sql
 
 _SCHEDULES: Final = """
-select id, project_id, definition, armed_at, succeeded_at, notified_at, {now} as now from sources
+select id, project_id, definition, succeeded_at, notified_at, {now} as now,
+    case when paused_until > armed_at then paused_until else armed_at end as armed_at
+from sources
 where kind = 'schedule' and retired_at is null and disabled_at is null and (paused_until is null or paused_until <= {now})
 """
 _ALL: Final = Sql(f"{_SCHEDULES} order by id")
@@ -32,7 +34,10 @@ _NOTE_NOTICE: Final = Sql("update sources set notified_at = {now} where id = :id
 
 @dataclass(frozen=True, slots=True)
 class Expecting:
-    """A schedule that is on, with what it is judged by: since when a success counts, the last one, the last notice; `now`."""
+    """A schedule that is on, with what it is judged by: since when a success counts, the last one, the last notice; `now`.
+
+    A pause that is over counts as a new beginning: what was due in it was not expected.
+    """
 
     id: str
     project_id: str

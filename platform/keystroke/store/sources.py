@@ -78,6 +78,7 @@ _RETIRE: Final = Sql("""
 update sources set retired_at = {now}, updated_at = {now}, due_at = null, next_at = null
 where project_id = :project_id and retired_at is null and slug {not_in:slugs}
 """)
+_SET_ARMED: Final = Sql("update sources set armed_at = {now} where id = :id")
 _SET_TIMES: Final = Sql("update sources set next_at = :next_at, due_at = :due_at where id = :id")
 _ATTACHMENTS: Final = Sql("""
 select source_id, workflow, definition, retired_at, disabled_at from attachments
@@ -186,6 +187,11 @@ def put_source(tx: Tx, project_id: str, deployment_id: str, manifest: SourceMani
 def retire_others(tx: Tx, project_id: str, slugs: Iterable[str]) -> int:
     """Retire the sources that the code has no longer; how many there were. Their history stays."""
     return tx.run(_RETIRE, {"project_id": project_id, "slugs": list(slugs)})
+
+
+def set_armed(tx: Tx, source_id: str) -> None:
+    """From now on count what fails in a row, and expect a success: what was before was by another timing, or long ago."""
+    tx.run(_SET_ARMED, {"id": source_id})
 
 
 def set_times(tx: Tx, source_id: str, next_at: int | None, due_at: int | None) -> None:
