@@ -60,8 +60,14 @@ CRASH_POINTS: Final = frozenset({
     "backfill-fired",
     "tick-queueing",
     "tick-queued",
+    "tick-claiming",
+    "tick-claimed",
     "tick-ending",
     "tick-ended",
+    "tick-canceling",
+    "tick-canceled",
+    "tick-recovering",
+    "tick-recovered",
 })  # fmt: skip
 
 _armed: Final = {

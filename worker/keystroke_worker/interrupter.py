@@ -61,7 +61,7 @@ class Interrupter:
             slot.place(Order(attempt, reason))
             _tell(slot)
             self._changed.notify()
-        announce(AttemptInterrupted(run_id=attempt.run_id, attempt=attempt.number, reason=reason.value))
+        announce(AttemptInterrupted(run_id=attempt.id, attempt=attempt.number, reason=reason.value))
         return True
 
     def _enforce_all(self) -> None:
@@ -92,7 +92,7 @@ class Interrupter:
                 os.killpg(pid, signal.SIGKILL)
             except ProcessLookupError:
                 return
-        announce(AttemptKilled(run_id=attempt.run_id, attempt=attempt.number))
+        announce(AttemptKilled(run_id=attempt.id, attempt=attempt.number))
 
 
 def _tell(slot: Slot) -> None:

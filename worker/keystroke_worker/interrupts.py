@@ -6,7 +6,7 @@ import signal
 from types import FrameType
 from typing import Final
 
-from keystroke.domain.lease import Lease
+from keystroke.domain.lease import AnyLease
 from keystroke.execution.gate import InterruptGate, Interruption
 from keystroke_worker.slots import Attempt, Slot
 
@@ -27,13 +27,13 @@ class Interrupts:
         self._gate: InterruptGate | None = None
         self._listen()
 
-    def begin(self, lease: Lease) -> InterruptGate:
+    def begin(self, lease: AnyLease) -> InterruptGate:
         """The gate of this attempt; an order that came before its code has begun waits in it."""
         self._listen()
         gate = InterruptGate()
         if lease.cancel_requested:
             gate.interrupt(Interruption.CANCEL)
-        self._attempt, self._gate = Attempt(lease.run_id, lease.attempt), gate
+        self._attempt, self._gate = Attempt(lease.id, lease.attempt), gate
         self._look()
         return gate
 

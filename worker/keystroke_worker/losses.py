@@ -1,4 +1,4 @@
-"""Children that died in the middle of an attempt: their runs are recovered at once, by their own worker."""
+"""Children that died in the middle of an attempt: their runs and ticks are recovered at once, by their own worker."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Losses:
         return self._lost.unfinished_tasks == 0
 
     def note(self, process: Any) -> None:
-        """A child has died: clear its slot for its successor, end what it left behind, recover its run."""
+        """A child has died: clear its slot for its successor, end what it left behind, recover what it executed."""
         slot = self._worker.slots[process.index]
         if slot.pid != process.pid:
             return
@@ -53,13 +53,13 @@ class Losses:
             announce(
                 ChildLost(
                     worker_id=self._worker.slots.worker_id, pid=process.pid, how=_how(process.exitcode),
-                    run_id=attempt.run_id,
+                    run_id=attempt.id,
                 )
             )  # fmt: skip
             self.recover(attempt, worked)
 
     def recover(self, attempt: Attempt, worked: timedelta = timedelta()) -> None:
-        """Have this attempt's run recovered: nobody executes it. `worked` is how long it went on, if that is known."""
+        """Have what this attempt had recovered: nobody executes it. `worked` is how long it went on, if that is known."""
         self._lost.put((attempt, worked))
 
     def _recover_all(self) -> None:
@@ -74,7 +74,7 @@ class Losses:
         with no_fork():
             try:
                 recovered = recover_attempt(
-                    worker.database, attempt.run_id, attempt.number, worker.settings, worked
+                    worker.database, attempt.id, attempt.number, worker.settings, worked
                 )
             except DatabaseUnavailable as error:
                 self._outage.failed(error)

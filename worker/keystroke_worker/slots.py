@@ -31,9 +31,9 @@ _READ_TRIES: Final = 1000
 
 
 class Attempt(NamedTuple):
-    """One attempt of a run."""
+    """One attempt of a run, or of a tick of a poll: `id` is that of the one or the other."""
 
-    run_id: str
+    id: str
     number: int
 
 
@@ -102,7 +102,7 @@ class Slot:
             self._attempt.write(" ".join([*words[:3], ""]))
 
     def set_working(self, working: bool) -> None:
-        """Whether the child looks for runs or executes one; else it waits to be woken."""
+        """Whether the child looks for work or executes some; else it waits to be woken."""
         self._slots.memory[self._flag] = int(working)
 
     @property
@@ -174,7 +174,7 @@ class Slot:
 
     @property
     def working(self) -> bool:
-        """The child looks for runs or executes one."""
+        """The child looks for work or executes some."""
         return bool(self._slots.memory[self._flag])
 
     @property
@@ -251,9 +251,9 @@ def _identity(descriptor: int) -> tuple[int, int]:
 
 
 def _text_of(attempt: Attempt | None) -> str:
-    return "" if attempt is None else f"{attempt.run_id} {attempt.number}"
+    return "" if attempt is None else f"{attempt.id} {attempt.number}"
 
 
 def _attempt_of(text: str) -> Attempt:
-    run_id, number, *_ = text.split(" ")
-    return Attempt(run_id, int(number))
+    leased, number, *_ = text.split(" ")
+    return Attempt(leased, int(number))

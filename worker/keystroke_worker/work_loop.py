@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import os
 import time
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from keystroke.box import Box
 from keystroke.broker.wakeups import Wakeups
-from keystroke.domain.lease import AnyLease, Claimant, Lease, TickLease
-from keystroke.domain.outcome import HandedBack
+from keystroke.domain.lease import AnyLease, Claimant
 from keystroke.domain.states import Status
-from keystroke.errors import DatabaseUnavailable, LeaseLost
-from keystroke.execution.attempt import AttemptResult, run_attempt
+from keystroke.errors import DatabaseUnavailable
 from keystroke.execution.world import World
 from keystroke.operations.claim_run import claim_run
-from keystroke.operations.finish_attempt import Finished, finish_attempt
+from keystroke.operations.finish_attempt import Finished
 from keystroke.telemetry import announce
 from keystroke.telemetry.context import bound
-from keystroke.telemetry.events import AttemptBroken, LeaseWasLost, RunClaimed, RunFinished
+from keystroke.telemetry.events import AttemptBroken, LeaseWasLost
 from keystroke.telemetry.outage import Outage
+from keystroke_worker.errands import RunErrand, TickErrand, errand_of
 from keystroke_worker.interrupts import Interrupts
 from keystroke_worker.memory import resident_mib
 from keystroke_worker.slots import Attempt, Slot
@@ -50,6 +48,7 @@ class WorkLoop:
         self._world = World(worker.settings, wakeups.wake)
         self._outage = Outage.of_database()
         self._surroundings = Surroundings()
+        self._polls = tuple(each.slug for each in worker.project.sources.values() if each.kind == "poll")
         self._runs = 0
         self._until = 0.0
         self.spent = False
@@ -86,7 +85,7 @@ class WorkLoop:
         worker = self._worker
         return Claimant(
             worker.slots.worker_id, worker.project_id, worker.deployment_id, worker.queues, self._slot.index,
-            tuple(worker.project.workflows),
+            tuple(worker.project.workflows), self._polls,
         )  # fmt: skip
 
     def _take(self, lease: AnyLease | None) -> None:
@@ -101,56 +100,47 @@ class WorkLoop:
 
     def _execute(self, lease: AnyLease) -> AnyLease | None:
         """One attempt, from its lease to the next lease."""
-        assert not isinstance(lease, TickLease)
-        announce(RunClaimed(run_id=lease.run_id, attempt=lease.attempt, workflow=lease.workflow))
+        errand = errand_of(self._worker, self._box, self._world, lease)
+        errand.begin()
         try:
-            with bound(run_id=lease.run_id, trace_id=lease.trace_id):
-                result = self._attempt(lease)
+            with bound(run_id=lease.id, trace_id=lease.trace_id):
+                self._attempt(lease, errand)
                 self._runs += 1
-                finished = self._finish(lease, result)
-                self._report(lease, finished)
+                finished = self._finish(errand)
+                self._report(lease, errand, finished)
         except BaseException as error:
             self._break_down(lease, error)
             raise
         return self._claim() if finished.next is None and finished.again else finished.next
 
-    def _attempt(self, lease: Lease) -> AttemptResult:
+    def _attempt(self, lease: AnyLease, errand: RunErrand | TickErrand) -> None:
         gate = self._interrupts.begin(lease)
-        worker = self._worker
         try:
-            return run_attempt(
-                worker.database, worker.project, lease, gate, worker.settings, self._box, self._world, defers=True
-            )  # fmt: skip
-        except (LeaseLost, DatabaseUnavailable):
-            # What was recorded is recorded; whoever has the run, or gets it next, goes on from there.
-            return AttemptResult(HandedBack(), timedelta())
+            errand.execute(gate)
         finally:
             gate.leave_user_code()
             self._interrupts.end()
             self._slot.lift_limit()
             self._surroundings.restore()
 
-    def _break_down(self, lease: Lease, error: BaseException) -> None:
+    def _break_down(self, lease: AnyLease, error: BaseException) -> None:
         """Die, so that the run is recovered within its budget, and a person is told as far as that is possible.
 
         It is a mistake of the platform's own, or user code has closed what the platform needs. A child that lived on
         would keep a run in its slot that nobody executes.
         """
         try:
-            announce(AttemptBroken(run_id=lease.run_id, attempt=lease.attempt), error=error)
+            announce(AttemptBroken(run_id=lease.id, attempt=lease.attempt), error=error)
         finally:
             os._exit(_BROKEN)
 
-    def _finish(self, lease: Lease, result: AttemptResult) -> Finished:
+    def _finish(self, errand: RunErrand | TickErrand) -> Finished:
         """Record the outcome, however long the database is away; the claim that goes along is given up at once."""
-        worker, claimant = self._worker, self._next_claimant()
+        claimant = self._next_claimant()
         while True:
             try:
                 with self._slot.held():
-                    finished = finish_attempt(
-                        worker.database, lease, result.outcome, result.active, worker.settings, claimant,
-                        last=result.last,
-                    )  # fmt: skip
+                    finished = errand.finish(claimant)
                     self._take(finished.next)
             except DatabaseUnavailable as error:
                 self._outage.failed(error)
@@ -171,18 +161,11 @@ class WorkLoop:
             or resident_mib(os.getpid()) > self._worker.settings.child_memory
         )
 
-    def _report(self, lease: Lease, finished: Finished) -> None:
+    def _report(self, lease: AnyLease, errand: RunErrand | TickErrand, finished: Finished) -> None:
         if finished.status is None:
-            announce(LeaseWasLost(run_id=lease.run_id, attempt=lease.attempt))
+            announce(LeaseWasLost(run_id=lease.id, attempt=lease.attempt))
             return
-        announce(
-            RunFinished(
-                run_id=lease.run_id,
-                attempt=lease.attempt,
-                workflow=lease.workflow,
-                status=finished.status.value,
-            )
-        )
+        errand.report(finished.status.value)
         if finished.status is Status.QUEUED:
             self._wakeups.wake(lease.project_id, lease.queue)
         self._wakeups.wake_all(finished.woken)

@@ -1,4 +1,4 @@
-"""Claim the next run: the beginning of an attempt."""
+"""Claim the next tick or run: the beginning of an attempt."""
 
 from __future__ import annotations
 
@@ -25,10 +25,14 @@ def claim_run(database: Database, claimant: Claimant) -> AnyLease | None:
             time.sleep(_PAUSE)
         with database.transaction() as tx:
             claimed = claim_next(tx, claimant)
-            if claimed.lease is not None:
+            if isinstance(claimed.lease, Lease):
                 crash_point("run-claiming")
+            elif claimed.lease is not None:
+                crash_point("tick-claiming")
         if not claimed.again:
             break
-    if claimed.lease is not None:
+    if isinstance(claimed.lease, Lease):
         crash_point("run-claimed")
+    elif claimed.lease is not None:
+        crash_point("tick-claimed")
     return claimed.lease

@@ -33,7 +33,7 @@ _CANCELED: Final = Failure(TickCanceled.__name__, str(TickCanceled()), Reason.CA
 
 
 @dataclass(frozen=True, slots=True)
-class _Recorded:
+class Recorded:
     """The tick as it was left; None: the attempt had lost it before."""
 
     status: Status | None
@@ -78,7 +78,7 @@ def _finish(
     claimant: Claimant | None,
 ) -> Finished:
     with database.transaction() as tx:
-        recorded = _Ending(tx, lease, result, settings, box).record()
+        recorded = record_end(tx, lease, result, settings, box)
         if result.last.has_trace:
             traces.add_under(tx, lease.tick_id, result.last.spans, result.last.lines, settings.trace_cap)
         claimed = Claimed(None) if claimant is None else claim_next(tx, claimant)
@@ -86,6 +86,13 @@ def _finish(
     crash_point("tick-ended")
     won = recorded.status is not None
     return Finished(won, recorded.status, claimed.lease, recorded.woken, claimed.again)
+
+
+def record_end(
+    tx: Tx, lease: TickLease, result: TickResult, settings: Settings, box: Box | None
+) -> Recorded:
+    """The end of one attempt, inside the caller's transaction."""
+    return _Ending(tx, lease, result, settings, box).record()
 
 
 class _Ending:
@@ -98,7 +105,7 @@ class _Ending:
         self._settings, self._box = settings, box
         self._woken: set[tuple[str, str]] = set()
 
-    def record(self) -> _Recorded:
+    def record(self) -> Recorded:
         """The locks of the sources come first, as everywhere, then that of the tick."""
         tx, lease = self._tx, self._lease
         group = polls.lock_group(tx, sources.source_of(tx, lease.source_id))
@@ -112,23 +119,23 @@ class _Ending:
             return self._give_back(held)
         return self._settle(end, group)
 
-    def _recorded_before(self) -> _Recorded:
+    def _recorded_before(self) -> Recorded:
         """It was committed while its answer was lost, perhaps."""
         outcome = tick_claims.outcome_after(self._tx, self._lease.tick_id, self._lease.attempt)
         if outcome is None:
-            return _Recorded(None)
-        return _Recorded(Status.FAILED if outcome == "error" else Status.SUCCESS)
+            return Recorded(None)
+        return Recorded(Status.FAILED if outcome == "error" else Status.SUCCESS)
 
-    def _give_back(self, held: HeldTick) -> _Recorded:
+    def _give_back(self, held: HeldTick) -> Recorded:
         tick_claims.requeue(self._tx, self._lease.tick_id, self._lease.attempt, active=self._result.active)
-        return _Recorded(Status.QUEUED, ((held.project_id, held.queue),))
+        return Recorded(Status.QUEUED, ((held.project_id, held.queue),))
 
-    def _fail_own(self, failure: Failure) -> _Recorded:
+    def _fail_own(self, failure: Failure) -> Recorded:
         """An end that says nothing of the source: somebody has canceled the tick, or edited the state."""
         self._end(TickEnd("error", _text(failure)))
-        return _Recorded(Status.FAILED)
+        return Recorded(Status.FAILED)
 
-    def _settle(self, end: Polled | Failed, group: Sequence[Source]) -> _Recorded:
+    def _settle(self, end: Polled | Failed, group: Sequence[Source]) -> Recorded:
         """Each source has its own share of what was found."""
         own = next(each for each in group if each.id == self._lease.source_id)
         if isinstance(end, Polled) and self._state_was_edited():
@@ -143,7 +150,7 @@ class _Ending:
             if each.id != own.id and each.active and (each.slug in shares or failure is not None):
                 self._settle_member(each, shares.get(each.slug) or Brought(each.slug, failure=failure), end)
         status = Status.FAILED if ended.outcome == "error" else Status.SUCCESS
-        return _Recorded(status, tuple(sorted(self._woken)))
+        return Recorded(status, tuple(sorted(self._woken)))
 
     def _settle_own(self, source: Source, share: Brought, end: Polled | Failed) -> TickEnd:
         ended = self._start(source, share, self._lease.tick_id, end)

@@ -1,4 +1,4 @@
-"""Recovery: runs whose child or worker died go back to the queue, within their recovery budget."""
+"""Recovery: runs and ticks whose child or worker died go back to the queue, within their recovery budget."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from keystroke.domain.bounds import out_of_time
 from keystroke.domain.failure import Failure
 from keystroke.domain.payload import encode_payload
 from keystroke.domain.states import Reason, Status
+from keystroke.domain.trigger_event import TICK_MARK
 from keystroke.operations.moving import default_retention, move_run
 from keystroke.operations.notify import notify_run_failed
 from keystroke.operations.on_failure import start_on_failure
+from keystroke.operations.recovered_tick import end_gone, recover_tick
 from keystroke.settings import Settings
 from keystroke.store import Database, Tx, cancels, fleet, runs
 from keystroke.store.runs import Changes, Moved
@@ -25,7 +27,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """A run that lost its attempt, and where it went; `queues` are to be woken, each a (project id, queue)."""
+    """A run, or a tick, that lost its attempt, and where it went; `queues` are to be woken, each a (project id, queue)."""
 
     run_id: str
     status: Status
@@ -39,10 +41,12 @@ def recover_attempt(
     settings: Settings,
     worked: timedelta = timedelta(),
 ) -> Recovered | None:
-    """Take a run from an attempt that died; None when the attempt no longer had it.
+    """Take a run, or a tick, from an attempt that died; None when the attempt no longer had it.
 
     `worked` is how long the attempt went on, where that is known: a run whose time is over by it ends.
     """
+    if run_id.startswith(TICK_MARK):
+        return _recover_tick(database, run_id, attempt, settings, worked)
     with database.transaction() as tx:
         recovered = _recover(tx, run_id, attempt, settings, worked)
         if recovered is not None:
@@ -52,8 +56,23 @@ def recover_attempt(
     return recovered
 
 
+def _recover_tick(
+    database: Database, tick_id: str, attempt: int, settings: Settings, worked: timedelta
+) -> Recovered | None:
+    with database.transaction() as tx:
+        recorded = recover_tick(tx, tick_id, attempt, settings, worked)
+        if recorded is not None:
+            crash_point("tick-recovering")
+    if recorded is None or recorded.status is None:
+        return None
+    crash_point("tick-recovered")
+    return Recovered(tick_id, recorded.status, recorded.woken)
+
+
 def recover_dead_workers(database: Database, settings: Settings) -> list[Recovered]:
-    """Declare silent workers dead and recover what they ran, each run in a transaction of its own.
+    """Declare silent workers dead and recover what they executed, each run and tick in a transaction of its own.
+
+    Ticks of polls that are in the code no longer, which no worker would claim, end here, too.
 
     Call it only after one's own rounds have succeeded without a gap for `dead_after`: when the database was away, everybody
     was silent.
@@ -61,6 +80,7 @@ def recover_dead_workers(database: Database, settings: Settings) -> list[Recover
     with database.transaction() as tx:
         fleet.declare_dead(tx, round(settings.dead_after * 1_000_000))
         orphaned = fleet.orphaned(tx)
+        end_gone(tx)
     recovered = (recover_attempt(database, run_id, attempt, settings) for run_id, attempt in orphaned)
     return [each for each in recovered if each is not None]
 

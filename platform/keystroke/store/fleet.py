@@ -1,4 +1,4 @@
-"""Workers: who is there, who is alive, whose runs have to be recovered."""
+"""Workers: who is there, who is alive, whose runs and ticks have to be recovered."""
 
 from __future__ import annotations
 
@@ -23,10 +23,17 @@ _BEAT: Final = Sql("""
 update workers set heartbeat_at = {now}, memory_mib = :memory_mib where id = :id and state in ('alive', 'draining')
 returning state
 """)
+# What a worker holds are runs and ticks of polls.
 _CANCELS: Final = Sql("""
 select id, attempt from runs where worker_id = :id and status = 'running' and cancel_requested_at is not null
+union all
+select id, attempt from ticks where worker_id = :id and status = 'running' and cancel_requested_at is not null
 """)
-_LEASED: Final = Sql("select id, attempt from runs where worker_id = :id and status = 'running'")
+_LEASED: Final = Sql("""
+select id, attempt from runs where worker_id = :id and status = 'running'
+union all
+select id, attempt from ticks where worker_id = :id and status = 'running'
+""")
 _SET_STATE: Final = Sql("update workers set state = :state where id = :id and state in ('alive', 'draining')")
 _DECLARE_DEAD: Final = Sql("""
 update workers set state = 'dead'
@@ -35,18 +42,27 @@ returning id
 """)
 _ORPHANED: Final = Sql("""
 select runs.id, runs.attempt from runs join workers on workers.id = runs.worker_id
-where runs.status = 'running' and workers.state in ('dead', 'stopped') limit 1000
+where runs.status = 'running' and workers.state in ('dead', 'stopped')
+union all
+select ticks.id, ticks.attempt from ticks join workers on workers.id = ticks.worker_id
+where ticks.status = 'running' and workers.state in ('dead', 'stopped')
+limit 1000
 """)
 _WORKERS: Final = Sql("""
 select workers.* from workers join projects on projects.id = workers.project_id
 where projects.organization_id = :organization_id order by workers.id desc limit 500
 """)
 _RUNNING: Final = Sql("""
-select worker_id, count(*) as runs from runs where worker_id {in:ids} and status = 'running' group by worker_id
+select worker_id, count(*) as leases from (
+    select worker_id from runs where worker_id {in:ids} and status = 'running'
+    union all
+    select worker_id from ticks where worker_id {in:ids} and status = 'running') leased
+group by worker_id
 """)
 _FORGET: Final = Sql("""
 delete from workers where state in ('dead', 'stopped') and heartbeat_at < {now} - :age_us
 and not exists (select 1 from runs where runs.worker_id = workers.id and runs.status = 'running')
+and not exists (select 1 from ticks where ticks.worker_id = workers.id and ticks.status = 'running')
 """)
 
 
@@ -80,12 +96,12 @@ def beat(tx: Tx, worker_id: str, memory_mib: int) -> str | None:
 
 
 def cancel_requests(tx: Tx, worker_id: str) -> list[tuple[str, int]]:
-    """Runs (with attempt) of the worker that somebody asked to cancel."""
+    """Runs and ticks (with attempt) of the worker that somebody asked to cancel."""
     return [(row.id, row.attempt) for row in tx.rows(_CANCELS, {"id": worker_id})]
 
 
 def leases(tx: Tx, worker_id: str) -> set[tuple[str, int]]:
-    """Every run and attempt that the worker holds by the database's account."""
+    """Every run and tick, with its attempt, that the worker holds by the database's account."""
     return {(row.id, row.attempt) for row in tx.rows(_LEASED, {"id": worker_id})}
 
 
@@ -100,7 +116,7 @@ def declare_dead(tx: Tx, dead_after_us: int) -> list[str]:
 
 
 def orphaned(tx: Tx) -> list[tuple[str, int]]:
-    """Runs (with attempt) whose worker is dead or has stopped."""
+    """Runs and ticks (with attempt) whose worker is dead or has stopped."""
     return [(row.id, row.attempt) for row in tx.rows(_ORPHANED)]
 
 
@@ -116,8 +132,8 @@ def list_workers(scope: Scope, tx: Tx) -> list[WorkerRow]:
 
 
 def count_running(tx: Tx, worker_ids: Sequence[str]) -> dict[str, int]:
-    """How many runs each of these workers executes; none is left out."""
-    return {row.worker_id: row.runs for row in tx.rows(_RUNNING, {"ids": list(worker_ids)})}
+    """How many runs and ticks each of these workers executes; none is left out."""
+    return {row.worker_id: row.leases for row in tx.rows(_RUNNING, {"ids": list(worker_ids)})}
 
 
 def _worker(row: Row[Any]) -> WorkerRow:

@@ -33,47 +33,49 @@ CLAIMABLE: Final = """
     and exists (
         select 1 from sources where sources.id = ticks.source_id and sources.slug {in:polls} and sources.retired_at is null)
 """
+_LEASED: Final = """
+    id, attempt, project_id, worker_id, source_id, queue, scheduled_at, previous_at, origin, dry_run, timeout_us, active_us,
+    failures, trace_id, cancel_requested_at, (select slug from sources where sources.id = ticks.source_id) as source
+"""
 _TAKE: Final = Sql(f"""
 update ticks set status = 'running', attempt = attempt + 1, worker_id = :worker_id, deployment_id = :deployment_id,
     started_at = coalesce(started_at, {{now}}), due_at = null, trace_id = coalesce(trace_id, :trace_id)
 where status = 'queued' and id = (
     select ticks.id from ticks where {CLAIMABLE} order by ticks.due_at limit 1 {{for_update}} {{skip_locked}})
-returning id, attempt, project_id, worker_id, source_id, queue, scheduled_at, previous_at, origin, dry_run, timeout_us,
-    active_us, failures, trace_id, cancel_requested_at,
-    (select slug from sources where sources.id = ticks.source_id) as source
+returning {_LEASED}
 """)
 _WAITS: Final = Sql(f"select 1 from ticks where {CLAIMABLE} limit 1")
 _HOLD: Final = Sql("""
-select source_id, project_id, queue, origin, dry_run, recoveries, active_us, timeout_us, cancel_requested_at from ticks
+select source_id, project_id, queue, origin, dry_run, cancel_requested_at from ticks
 where id = :tick_id and attempt = :attempt and status = 'running' {for_update}
 """)
+_FIND: Final = Sql(f"""
+select {_LEASED}, recoveries from ticks where id = :tick_id and attempt = :attempt and status = 'running'
+""")
 _REQUEUE: Final = Sql("""
-update ticks set status = 'queued', worker_id = null, due_at = {now} + :delay_us, active_us = active_us + :active_us,
-    failures = failures + :failures, recoveries = recoveries + :recoveries
+update ticks set status = 'queued', worker_id = null, due_at = {now}, active_us = active_us + :active_us,
+    recoveries = recoveries + :recoveries
 where id = :tick_id and attempt = :attempt and status = 'running' and cancel_requested_at is null
 """)
 _END: Final = Sql("""
 update ticks set status = 'ended', outcome = :outcome, error = :error, run_ids = :run_ids, found = :found, due_at = null,
-    finished_at = {now}, active_us = active_us + :active_us, failures = failures + :failures,
-    recoveries = recoveries + :recoveries
+    finished_at = {now}, active_us = active_us + :active_us, failures = failures + :failures
 where id = :tick_id and attempt = :attempt and status = 'running'
 """)
 _ENDED: Final = Sql("""
 select outcome from ticks where id = :tick_id and attempt = :attempt and status = 'ended'
 """)
-_CANCEL_QUEUED: Final = Sql("""
-update ticks set status = 'ended', outcome = 'error', error = :error, due_at = null, finished_at = {now},
-    cancel_requested_at = {now}
-where id = :tick_id and status = 'queued' returning project_id, worker_id, attempt
+_END_QUEUED: Final = Sql("""
+update ticks set status = 'ended', outcome = 'error', error = :error, due_at = null, finished_at = {now}
+where id = :tick_id and status = 'queued' returning project_id, attempt
 """)
 _REQUEST_CANCEL: Final = Sql("""
 update ticks set cancel_requested_at = coalesce(cancel_requested_at, {now})
 where id = :tick_id and status = 'running' returning project_id, worker_id, attempt
 """)
-_END_GONE: Final = Sql("""
-update ticks set status = 'ended', outcome = 'error', error = :error, due_at = null, finished_at = {now}
-where status = 'queued' and exists (
-    select 1 from sources where sources.id = ticks.source_id and sources.retired_at is not null)
+_GONE: Final = Sql("""
+select ticks.id, sources.slug from ticks join sources on sources.id = ticks.source_id
+where ticks.status = 'queued' and sources.retired_at is not null limit 1000
 """)
 
 
@@ -86,10 +88,15 @@ class HeldTick:
     queue: str
     origin: str
     dry_run: bool
-    recoveries: int
-    active: timedelta
-    timeout: timedelta
     cancel_requested: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedTick:
+    """A tick as its attempt has it, and how often an attempt of it was lost with its process."""
+
+    lease: TickLease
+    recoveries: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,47 +152,33 @@ def hold(tx: Tx, tick_id: str, attempt: int) -> HeldTick | None:
     if row is None:
         return None
     return HeldTick(
-        row.source_id, row.project_id, row.queue, row.origin, bool(row.dry_run), row.recoveries,
-        timedelta(microseconds=row.active_us), _timeout(row), row.cancel_requested_at is not None,
+        row.source_id, row.project_id, row.queue, row.origin, bool(row.dry_run), row.cancel_requested_at is not None
     )  # fmt: skip
 
 
+def find(tx: Tx, tick_id: str, attempt: int) -> LeasedTick | None:
+    """The tick as the attempt has it, its row not locked; None when the attempt has lost it."""
+    row = tx.row(_FIND, {"tick_id": tick_id, "attempt": attempt})
+    return None if row is None else LeasedTick(_lease(row), row.recoveries)
+
+
 def requeue(
-    tx: Tx,
-    tick_id: str,
-    attempt: int,
-    *,
-    active: timedelta = timedelta(),
-    delay: timedelta = timedelta(),
-    failed: bool = False,
-    lost: bool = False,
+    tx: Tx, tick_id: str, attempt: int, *, active: timedelta = timedelta(), lost: bool = False
 ) -> bool:
     """Give the tick back to the queue; False when the attempt has lost it, or somebody asked to cancel it.
 
-    A worker that drains gives it back as it is; an attempt that `failed` counts as a failure and may be followed by a pause;
-    one that was `lost` with its process counts against the tick's recoveries. `active` is how long the attempt worked.
+    A worker that drains gives it back as it is; an attempt that was `lost` with its process counts against the tick's
+    recoveries. `active` is how long the attempt worked.
     """
-    changes = {
-        "active_us": active // _MICROSECOND, "delay_us": delay // _MICROSECOND, "failures": int(failed),
-        "recoveries": int(lost),
-    }  # fmt: skip
+    changes = {"active_us": active // _MICROSECOND, "recoveries": int(lost)}
     return tx.run(_REQUEUE, {"tick_id": tick_id, "attempt": attempt, **changes}) == 1
 
 
-def end(
-    tx: Tx,
-    tick_id: str,
-    attempt: int,
-    ending: TickEnd,
-    *,
-    active: timedelta = timedelta(),
-    lost: bool = False,
-) -> bool:
-    """End the tick; False when the attempt has lost it. `lost`: it was the last recovery that its budget allows."""
+def end(tx: Tx, tick_id: str, attempt: int, ending: TickEnd, *, active: timedelta = timedelta()) -> bool:
+    """End the tick; False when the attempt has lost it."""
     changes = {
         "outcome": ending.outcome, "error": ending.error, "run_ids": json.dumps(list(ending.run_ids)),
         "found": ending.found, "active_us": active // _MICROSECOND, "failures": int(ending.outcome == "error"),
-        "recoveries": int(lost),
     }  # fmt: skip
     return tx.run(_END, {"tick_id": tick_id, "attempt": attempt, **changes}) == 1
 
@@ -196,9 +189,9 @@ def outcome_after(tx: Tx, tick_id: str, attempt: int) -> Outcome | None:
     return outcome
 
 
-def cancel_queued(tx: Tx, tick_id: str, error: str) -> AskedTick | None:
-    """End a tick that waits; None when it does not."""
-    row = tx.row(_CANCEL_QUEUED, {"tick_id": tick_id, "error": error})
+def end_queued(tx: Tx, tick_id: str, error: str) -> AskedTick | None:
+    """End a tick that waits, with an error, a failure as JSON; None when it does not wait."""
+    row = tx.row(_END_QUEUED, {"tick_id": tick_id, "error": error})
     return None if row is None else AskedTick(row.project_id, None, row.attempt)
 
 
@@ -208,9 +201,9 @@ def request_cancel(tx: Tx, tick_id: str) -> AskedTick | None:
     return None if row is None else AskedTick(row.project_id, row.worker_id, row.attempt)
 
 
-def end_gone(tx: Tx, error: str) -> int:
-    """End the queued ticks of sources that the code has no longer, which no worker would claim; how many there were."""
-    return tx.run(_END_GONE, {"error": error})
+def gone(tx: Tx) -> list[tuple[str, str]]:
+    """(tick id, slug of its poll) of queued ticks whose poll the code has no longer: no worker would claim them."""
+    return [(row.id, row.slug) for row in tx.rows(_GONE)]
 
 
 def _timeout(row: Row[Any]) -> timedelta:

@@ -18,10 +18,13 @@ select min(due_at) from (
 where due_at > {now} and due_at <= coalesce(:until, due_at)
 """)
 _WAITING: Final = Sql("""
-select distinct project_id, queue from runs
-where status = 'queued' and parked_on is null and due_at <= {now} - :older_than_us
-and not exists (
-    select 1 from queues where queues.project_id = runs.project_id and queues.name = runs.queue
+select project_id, queue from (
+    select distinct project_id, queue from runs
+    where status = 'queued' and parked_on is null and due_at <= {now} - :older_than_us
+    union
+    select project_id, queue from ticks where status = 'queued' and due_at <= {now} - :older_than_us) waiting
+where not exists (
+    select 1 from queues where queues.project_id = waiting.project_id and queues.name = waiting.queue
     and queues.paused_at is not null)
 """)
 
@@ -41,5 +44,5 @@ def next_due(tx: Tx, until: int | None) -> int | None:
 
 
 def waiting_queues(tx: Tx, older_than_us: int) -> set[tuple[str, str]]:
-    """(project id, queue) of runs that have been due for so long and that nobody claimed."""
+    """(project id, queue) of runs and ticks that have been due for so long and that nobody claimed."""
     return {(row.project_id, row.queue) for row in tx.rows(_WAITING, {"older_than_us": older_than_us})}

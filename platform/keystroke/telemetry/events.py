@@ -74,7 +74,7 @@ class SchedulePaused(Event):
 
 @dataclass(frozen=True, slots=True)
 class LeaseWasLost(Event):
-    """Attempt {attempt} of {run_id} no longer holds the run; what it still writes is refused."""
+    """Attempt {attempt} of {run_id} no longer holds it; what it still writes is refused."""
 
     level: ClassVar[Level] = "warning"
     run_id: str
@@ -83,7 +83,7 @@ class LeaseWasLost(Event):
 
 @dataclass(frozen=True, slots=True)
 class RunRecovered(Event):
-    """Run {run_id} lost its worker and is now {status}."""
+    """{run_id} lost its worker and is now {status}."""
 
     level: ClassVar[Level] = "warning"
     run_id: str
@@ -98,6 +98,30 @@ class OnFailureNotStarted(Event):
     run_id: str
     workflow: str
     why: str
+
+
+# --- Ticks of polls -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TickClaimed(Event):
+    """Claimed {tick_id}, attempt {attempt}, of {source}."""
+
+    level: ClassVar[Level] = "debug"
+    tick_id: str
+    attempt: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class TickFinished(Event):
+    """Attempt {attempt} of {tick_id}, of {source}, ended: {status}."""
+
+    level: ClassVar[Level] = "debug"
+    tick_id: str
+    attempt: int
+    source: str
+    status: str
 
 
 # --- Workers ------------------------------------------------------------------------------------------------------
