@@ -16,7 +16,7 @@ from keystroke.domain.manifest import WorkflowManifest
 from keystroke.settings import Settings
 from keystroke.store import Database
 from support.api import Api, assert_problem, open_api
-from support.starts import GREET, make_stage
+from support.starts import GREET, make_stage, publish
 
 if TYPE_CHECKING:
     from werkzeug.test import TestResponse
@@ -102,6 +102,23 @@ def test_what_is_no_message_is_told_so(tools: Api, body: bytes, code: int) -> No
         answer = send(tools, body, **headers)
         document: Any = answer.json
         assert (answer.status_code, document["id"], document["error"]["code"]) == (400, None, code)
+
+
+def test_many_tools_come_in_parts_each_by_a_name_of_its_own(tools: Api) -> None:
+    many = [WorkflowManifest(f"tool-{number}", "", "", {}, {}, tool=True) for number in range(450)]
+    publish(tools.stage.database, *many, project="second")
+    names, cursor, parts = [], "", 0
+    while cursor is not None:
+        answer: Any = send(tools, {**_LIST, "params": {"cursor": cursor} if cursor else {}}).json
+        names += [tool["name"] for tool in answer["result"]["tools"]]
+        cursor, parts = answer["result"].get("nextCursor"), parts + 1
+    assert parts == 3
+    assert len(set(names)) == len(names) == 4 + 1 + 450
+    assert {"get_run", "ask", "second__tool-449"} <= set(names), "the oldest project is the default one"
+    for name in ("demo__ask", "second__tool-449"):
+        assert call(tools, name)["structuredContent"]["status"] == "queued"
+    refused: Any = send(tools, {**_LIST, "params": {"cursor": "x"}}).json
+    assert refused["error"]["code"] == -32602
 
 
 def test_what_is_too_large_is_not_read(tools: Api) -> None:

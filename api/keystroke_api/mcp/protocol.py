@@ -25,6 +25,7 @@ from mcp_types import (
     ToolAnnotations,
 )
 
+from keystroke.operations.api_keys import Principal
 from keystroke_api.mcp.catalog import WorkflowTool, list_workflow_tools
 from keystroke_api.mcp.exchange import EXCHANGE, Exchange
 from keystroke_api.mcp.outcome import Outcome
@@ -53,8 +54,7 @@ def make_server(threads: int) -> Server[Any]:
         context: ServerRequestContext[Any, Any], params: PaginatedRequestParams | None
     ) -> ListToolsResult:
         exchange = _exchange(context)
-        tools = await work(exchange, partial(list_workflow_tools, exchange.caller))
-        return _part([*map(_run_tool, RUN_TOOLS.values()), *map(_workflow_tool, tools)], params)
+        return await work(exchange, partial(_part, exchange.caller, params))
 
     async def call_tool(
         context: ServerRequestContext[Any, Any], params: CallToolRequestParams
@@ -103,14 +103,20 @@ def _traceparent(context: ServerRequestContext[Any, Any], exchange: Exchange) ->
     return given if isinstance(given, str) else exchange.traceparent
 
 
-def _part(tools: list[Tool], params: PaginatedRequestParams | None) -> ListToolsResult:
+def _part(caller: Principal, params: PaginatedRequestParams | None) -> ListToolsResult:
     cursor = (params.cursor if params else None) or "0"
     if not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 10):
         raise MCPError(code=INVALID_PARAMS, message="The cursor is none of those that were given out.")
+    tools: list[RunTool | WorkflowTool] = [*RUN_TOOLS.values(), *list_workflow_tools(caller)]
     first, behind = int(cursor), int(cursor) + _PAGE
     return ListToolsResult(
-        tools=tools[first:behind], next_cursor=str(behind) if behind < len(tools) else None
+        tools=[_described(tool) for tool in tools[first:behind]],
+        next_cursor=str(behind) if behind < len(tools) else None,
     )
+
+
+def _described(tool: RunTool | WorkflowTool) -> Tool:
+    return _run_tool(tool) if isinstance(tool, RunTool) else _workflow_tool(tool)
 
 
 def _workflow_tool(tool: WorkflowTool) -> Tool:

@@ -11,12 +11,12 @@ from flask import Response, redirect, request
 from keystroke.domain.actor import Trigger
 from keystroke.domain.filters import Page, RunFilter
 from keystroke.operations.api_keys import Principal
-from keystroke.operations.start_run import StartRequest, start_run
+from keystroke.operations.start_run import StartRequest
 from keystroke.store import access, deployments, history, sources
 from keystroke.store.access import Project
 from keystroke_api.rest.workflows import find_default_project, find_project
 from keystroke_api.services import services
-from keystroke_api.starting import wake_and_interrupt
+from keystroke_api.starting import start
 from keystroke_api.trigger_json import workflow_triggers
 from keystroke_api.ui.address import Address
 from keystroke_api.ui.contexts import WorkflowPage
@@ -54,16 +54,11 @@ def start_from_page(caller: Principal, slug: str) -> Response:
 
 def _start(caller: Principal, project: Project, slug: str, value: Any, entry: Entry) -> str | None:
     """The new run's id, or None with the reasons in `entry`."""
-    own = services()
     try:
-        started = start_run(
-            own.database, project, StartRequest(slug, value, _TRIGGER, caller.actor), own.settings, own.box
-        )
+        return start(project, StartRequest(slug, value, _TRIGGER, caller.actor)).run_id
     except REFUSALS as refused:
         entry.refuse(refused)
         return None
-    wake_and_interrupt(started)
-    return started.run_id
 
 
 def _shown(caller: Principal, project: Project, slug: str, entry: Entry, status: int = 200) -> Response:
@@ -129,6 +124,8 @@ def _facts(definition: dict[str, Any]) -> list[tuple[str, str]]:
         facts.append(("Budget", definition["budget"]))
     if definition["priority"]:
         facts.append(("Priority", str(definition["priority"])))
+    if definition["tool"]:
+        facts.append(("Tool", "at /mcp"))
     tags = ", ".join(f"{key}={value}" for key, value in definition["tags"].items())
     return [
         *facts,
