@@ -193,3 +193,23 @@ def test_a_backfill_is_tried_started_and_stopped(triggers: Triggers) -> None:
     wrong = send("start", **{"from": "yesterday", "to": "2999-01-01T00:00:00Z"})
     assert wrong.status_code == 422
     assert "from is not an RFC 3339 time" in wrong.text
+
+
+def test_the_state_of_a_poll_is_edited_in_place_of_the_one_that_was_shown(triggers: Triggers) -> None:
+    url = _url(triggers, "inbox")
+    text = page(triggers.api, url)
+    assert "None yet" in text
+    version = re.findall(r'name="version" value="([^"]+)"', text)[0]
+
+    def save(state: str) -> TestResponse:
+        return post(triggers.api, f"{url}/state", csrf=token(text), version=version, state=state)
+
+    for wrong, said in (("{", "not JSON"), ('{"after": "x"}', "$.after"), ("[]", "$:")):
+        answer = save(wrong)
+        assert answer.status_code == 422
+        assert said in answer.text
+    assert save('{"after": 7}').status_code == 303
+    assert "7" in page(triggers.api, url)
+    again = save('{"after": 8}')
+    assert again.status_code == 422, "somebody has written since the page was shown"
+    assert "{&#34;after&#34;: 8}" in again.text, "nothing typed is lost"

@@ -20,6 +20,7 @@ from keystroke_api.ui import (
     reference,
     replaying,
     run_page,
+    state_editing,
     steering,
     tick_page,
     trigger_page,
@@ -79,6 +80,7 @@ def _add_triggers(app: Flask) -> None:
     _get(app, one, trigger_page.get_trigger_page)
     _post(app, f"{one}/set", steering.set_from_page)
     _post(app, f"{one}/fire", firing.fire_from_page)
+    _post(app, f"{one}/state", state_editing.set_state_from_page)
     _post(app, f"{one}/backfill", backfilling.backfill_from_page)
     _post(app, f"{one}/backfills/<backfill_id>/cancel", backfilling.stop_from_page)
     _get(app, f"{one}/ticks/<tick_id>", tick_page.get_tick_page)

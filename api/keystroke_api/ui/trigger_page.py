@@ -32,6 +32,7 @@ from keystroke_api.ui.event_rows import OUTCOMES, event_row, is_place
 from keystroke_api.ui.notices import take_notice
 from keystroke_api.ui.schema_fields import entered_value, fields_of, fits_form
 from keystroke_api.ui.showing import show
+from keystroke_api.ui.state_form import state_part
 from keystroke_api.ui.trigger_contexts import (
     BackfillPart,
     ClockPart,
@@ -76,7 +77,8 @@ def shown(caller: Principal, project: Project, source: Source, entered: Entered)
     fields, as_json = _payload_form(source, entered.payload)
     page = TriggerPage(
         row=row, may_steer=Role[caller.role.upper()] >= Role.ADMIN, webhook=_webhook(project, source),
-        clock=_clock(source), state=entered.state, backfills=entered.backfills or backfill_part(caller, source),
+        clock=_clock(source), state=entered.state or state_part(caller, source),
+        backfills=entered.backfills or backfill_part(caller, source),
         schema=source.manifest.payload_schema, fields=fields, as_json=as_json,
         workflows=[Choice(each.workflow, each.name, False) for each in row.attachments],
         command=_command(source), trial=entered.trial, errors=entered.payload.whole, outcomes=_outcomes(source, address),
