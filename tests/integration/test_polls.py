@@ -13,6 +13,7 @@ from keystroke.store.sql import Sql
 from support.poll_rig import INVOICES, MakePolls, PollRig, any_poll
 
 _DISABLE = Sql("update sources set disabled_at = {now} where slug = :slug")
+_NOTIFICATIONS = Sql("select kind, body from notifications")
 _PAUSE = Sql("update sources set paused_until = {now} + :us where slug = :slug")
 _CANCEL = Sql("update ticks set cancel_requested_at = {now} where status = 'running'")
 _DISABLE_ATTACHMENT = Sql("update attachments set disabled_at = {now} where workflow = :workflow")
@@ -116,6 +117,18 @@ def test_a_failing_tick_is_on_record_with_the_users_frames_and_is_tried_again_so
     assert rig.tick().outcome == "fired"
     assert rig.source("invoices").failures == 0
     assert rig.state("invoices") == {"at": 7}
+
+
+def test_after_some_failures_in_a_row_somebody_is_told_once(rig: PollRig) -> None:
+    rig.settings = replace(rig.settings, notify_url="https://example.com/hook")
+    rig.given["invoices"] = ValueError("no connection")
+    for _ in range(5):
+        rig.tick()
+        rig.advance(301)
+    with rig.database.read() as tx:
+        [told] = tx.rows(_NOTIFICATIONS)
+    assert told.kind == "poll.unhealthy"
+    assert json.loads(told.body)["tick_id"] == rig.ticks()[2].id
 
 
 def test_what_was_seen_starts_nothing_until_it_is_forgotten(make_polls: MakePolls) -> None:

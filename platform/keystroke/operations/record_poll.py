@@ -16,9 +16,11 @@ from keystroke.domain.payload import encode_payload
 from keystroke.domain.poll_pace import next_after_failure
 from keystroke.domain.states import Reason, Status
 from keystroke.domain.tick import Brought, Polled, TickResult
+from keystroke.domain.trigger_health import UNHEALTHY_AFTER
 from keystroke.errors import DatabaseUnavailable, KeystrokeError, StateEdited, TickCanceled
 from keystroke.operations.claiming import Claimed, claim_next
 from keystroke.operations.finish_attempt import Finished
+from keystroke.operations.notify import notify_unhealthy
 from keystroke.operations.start_brought import start_brought
 from keystroke.settings import Settings
 from keystroke.store import Database, Tx, polls, sources, tick_claims, traces
@@ -88,9 +90,7 @@ def _finish(
     return Finished(won, recorded.status, claimed.lease, recorded.woken, claimed.again)
 
 
-def record_end(
-    tx: Tx, lease: TickLease, result: TickResult, settings: Settings, box: Box | None
-) -> Recorded:
+def record_end(tx: Tx, lease: TickLease, result: TickResult, settings: Settings, box: Box | None) -> Recorded:
     """The end of one attempt, inside the caller's transaction."""
     return _Ending(tx, lease, result, settings, box).record()
 
@@ -171,24 +171,27 @@ class _Ending:
 
     def _start(self, source: Source, share: Brought, tick_id: str, end: Polled | Failed) -> TickEnd:
         if share.failure is not None:
-            counts = not isinstance(end, Failed) or end.counts
-            self._count(source, source.failures + 1 if counts else source.failures)
+            if not isinstance(end, Failed) or end.counts:
+                self._count_failure(source, share.failure, tick_id)
             return TickEnd("error", _text(share.failure))
         state = end.state if isinstance(end, Polled) else None
         started = start_brought(
             self._tx, source, share, self._lease, tick_id, state, self._settings, self._box
         )
         self._woken.update(started.woken)
-        self._count(source, 0)
+        if source.failures and not self._lease.dry_run:
+            polls.set_failures(self._tx, source.id, 0, source.next_at)
         return started.end
 
-    def _count(self, source: Source, failures: int) -> None:
-        """Failures in a row, and after one when to look again. A dry run counts for nothing."""
-        if self._lease.dry_run or (failures == 0 and source.failures == 0):
+    def _count_failure(self, source: Source, failure: Failure, tick_id: str) -> None:
+        """One more in a row, and when to look again. A dry run counts for nothing."""
+        if self._lease.dry_run:
             return
-        regular = source.next_at
-        next_at = next_after_failure(failures, source.now, regular) if failures else regular
+        failures = source.failures + 1
+        next_at = next_after_failure(failures, source.now, source.next_at)
         polls.set_failures(self._tx, source.id, failures, next_at)
+        if failures == (source.manifest.options.get("unhealthy_after") or UNHEALTHY_AFTER):
+            notify_unhealthy(self._tx, source, tick_id, failures, failure.as_json(), self._settings)
 
     def _keep_state(self, end: Polled) -> None:
         if end.state is not None:
