@@ -3,71 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from decimal import Decimal
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from keystroke.domain.limits import POLICIES, Policy, check_template
+from keystroke.domain.limits import POLICIES, Policy
 from keystroke.domain.manifest import Manifest, WorkflowManifest
-from keystroke.domain.payload import check_depth
-from keystroke.domain.usage import exact
-from keystroke.errors import NotJson
+from keystroke_api.rest.manifest_values import (
+    A_CENTURY,
+    JsonSchema,
+    Limit,
+    Money,
+    Number,
+    Queue,
+    Seconds,
+    Slug,
+    Template,
+    Words,
+    number,
+)
+from keystroke_api.rest.source_manifests import SourceBody
 from keystroke_api.rest.texts import TagKey, TagValue
 
-_NO_NUL: Final = r"^[^\x00]*$"
-_A_CENTURY: Final = 36_525 * 86_400.0
 _MOST_WORKFLOWS: Final = 2_000
-
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=200)]
-Queue = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-Words = Annotated[str, StringConstraints(max_length=4_000, pattern=_NO_NUL)]
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("is not a number")
-    return value
-
-
-def _schema(value: dict[str, Any]) -> dict[str, Any]:
-    try:
-        check_depth(value, what="schema")
-        Draft202012Validator.check_schema(value)
-    except (SchemaError, NotJson, RecursionError) as error:
-        raise ValueError(f"is no JSON Schema: {str(error).splitlines()[0]}") from error
-    return value
-
-
-def _money(value: str) -> str:
-    if not exact(Decimal(value), "budget"):
-        raise ValueError("must be more than zero")
-    return value
-
-
-def _template(value: str | None) -> str | None:
-    check_template(value)
-    return value
-
-
-Number = Annotated[float, BeforeValidator(_finite)]
-Seconds = Annotated[Number, Field(gt=0, le=_A_CENTURY)]
-JsonSchema = Annotated[dict[str, Any], AfterValidator(_schema)]
-Money = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,10}(\.[0-9]{1,9})?$"), AfterValidator(_money)]
-Template = Annotated[
-    str, StringConstraints(min_length=1, max_length=500, pattern=_NO_NUL), AfterValidator(_template)
-]
-Limit = Annotated[int, BeforeValidator(_finite), Field(ge=1, le=100_000)]
+_MOST_SOURCES: Final = 2_000
 
 
 class _Part(BaseModel):
@@ -93,9 +52,9 @@ class RateLimitBody(_Part):
 class RetryBody(_Part):
     """The pauses between attempts: seconds, and by how much each is longer than the one before."""
 
-    first: Annotated[Number, Field(ge=0, le=_A_CENTURY)]
+    first: Annotated[Number, Field(ge=0, le=A_CENTURY)]
     factor: Annotated[Number, Field(ge=1, le=1_000)]
-    longest: Annotated[Number, Field(ge=0, le=_A_CENTURY)]
+    longest: Annotated[Number, Field(ge=0, le=A_CENTURY)]
 
 
 class WorkflowBody(_Part):
@@ -107,11 +66,11 @@ class WorkflowBody(_Part):
     input_schema: JsonSchema
     output_schema: JsonSchema
     queue: Queue = "default"
-    priority: Annotated[int, BeforeValidator(_finite), Field(ge=-10, le=10)] = 0
+    priority: Annotated[int, BeforeValidator(number), Field(ge=-10, le=10)] = 0
     timeout: Seconds | None = None
-    max_attempts: Annotated[int, BeforeValidator(_finite), Field(ge=1, le=1_000)] = 1
+    max_attempts: Annotated[int, BeforeValidator(number), Field(ge=1, le=1_000)] = 1
     retry: RetryBody | None = None
-    idempotency_ttl: Annotated[Number, Field(ge=0, le=_A_CENTURY)] = 86_400.0
+    idempotency_ttl: Annotated[Number, Field(ge=0, le=A_CENTURY)] = 86_400.0
     retention: Seconds | None = None
     budget: Money | None = None
     concurrency: ConcurrencyBody | None = None
@@ -129,7 +88,7 @@ class WorkflowBody(_Part):
 
 
 class DeploymentBody(_Part):
-    """A code version: the digest of its code, its git commit where there is one, its workflows by slug.
+    """A code version: the digest of its code, its git commit where there is one, its workflows and triggers by slug.
 
     `organization` is whose project it is, by its file; it has to be the caller's.
     """
@@ -138,6 +97,7 @@ class DeploymentBody(_Part):
     digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     git_commit: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z._+-]{1,100}$")] | None = None
     workflows: Annotated[dict[Slug, WorkflowBody], Field(max_length=_MOST_WORKFLOWS)]
+    sources: Annotated[dict[Slug, SourceBody], Field(max_length=_MOST_SOURCES)] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _fits_together(self) -> DeploymentBody:
@@ -148,9 +108,21 @@ class DeploymentBody(_Part):
                 raise ValueError(
                     f"workflows.{slug}.on_failure is {each.on_failure}, which is no workflow of this version"
                 )
+        for slug, source in self.sources.items():
+            self._check_source(slug, source)
         return self
+
+    def _check_source(self, slug: str, source: SourceBody) -> None:
+        if source.slug != slug:
+            raise ValueError(f"sources.{slug} has the slug {source.slug}")
+        for each in source.attachments:
+            if each.workflow not in self.workflows:
+                raise ValueError(
+                    f"sources.{slug} starts {each.workflow}, which is no workflow of this version"
+                )
 
     def manifest(self, project: str) -> Manifest:
         """The definitions of that project."""
         workflows = {slug: each.manifest() for slug, each in self.workflows.items()}
-        return Manifest(self.organization, project, self.digest, self.git_commit, workflows)
+        sources = {slug: each.manifest() for slug, each in self.sources.items()}
+        return Manifest(self.organization, project, self.digest, self.git_commit, workflows, sources)

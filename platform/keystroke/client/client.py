@@ -61,7 +61,7 @@ class Client:
         return _rows(self._connection.get(f"/projects/{quote(project, safe='')}/deployments"))
 
     def publish_deployment(self, project: str, manifest: Mapping[str, Any]) -> Answer:
-        """Publish a code version, `{organization, digest, git_commit, workflows}`; a new digest is current at once."""
+        """Publish a code version, `{organization, digest, git_commit, workflows, sources}`; a new digest is current at once."""
         return _object(
             self._connection.post(f"/projects/{quote(project, safe='')}/deployments", dict(manifest))
         )

@@ -61,11 +61,11 @@ def _load(directory: Path | None) -> LoadedProject:
 
 def _publish(client: Client, project: LoadedProject) -> dict[str, Any]:
     manifest = project.manifest
-    new = manifest.as_json()["workflows"]
     body = {
         "organization": manifest.organization, "digest": manifest.digest, "git_commit": manifest.git_commit,
-        "workflows": new,
+        **manifest.as_json(),
     }  # fmt: skip
+    new = body["workflows"]
     old = _current_workflows(client, project.project)
     published = client.publish_deployment(project.project, body)
     if not published["current"]:
