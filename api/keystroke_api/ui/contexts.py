@@ -173,6 +173,8 @@ class RunPage:
     events_url: Annotated[str, "Stream of what happens to it from now on."]
     close_url: Annotated[str | None, "The list without the panel; None on the run's own page."]
     workflow_url: Annotated[str, "Page of its workflow."]
+    trigger_url: Annotated[str | None, "Page of its trigger."]
+    event_url: Annotated[str | None, "Page of the delivery or the tick that started it."]
     payloads: Annotated[bool, "Whether the reader may see input and output."]
     steps_left_out: Annotated[int, "On the tab `overview`: steps that are older than those shown."]
     waterfall: Annotated[Waterfall | None, "On the tab `trace`."]

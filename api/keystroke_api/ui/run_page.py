@@ -27,6 +27,7 @@ from keystroke_api.ui.relatives import FEW, MANY, relatives_of
 from keystroke_api.ui.returning import way_back
 from keystroke_api.ui.run_rows import elapsed_ms
 from keystroke_api.ui.showing import now_micros, show
+from keystroke_api.ui.trigger_links import trigger_links
 from keystroke_api.ui.waterfall import waterfall
 
 #: The tabs, with what of the record each of them shows.
@@ -70,6 +71,7 @@ def run_page(
     elapsed, active = elapsed_ms(record), record["status"] not in TERMINAL
     url = f"/history/{record['id']}"
     here = panel_of.with_("run", record["id"]) if panel_of else Address(url)
+    links = trigger_links(caller, record)
     drawn, logs = _trace(caller, record) if tab == "trace" else (None, None)
     return RunPage(
         record=record, sentence=record["status_detail"], elapsed_ms=elapsed, active=active, tab=tab,
@@ -78,7 +80,8 @@ def run_page(
         url=url, events_url=f"{API}/runs/{record['id']}/events?after={position}", here=str(_shown(here, tab, view)),
         close_url=str(panel_of) if panel_of else None,
         workflow_url=f"/workflows/{quote(record['workflow'])}?project={quote(record['project'])}",
-        payloads=caller.scope.payloads, steps_left_out=left_out, waterfall=drawn, logs=logs,
+        trigger_url=links.trigger, event_url=links.event, payloads=caller.scope.payloads, steps_left_out=left_out,
+        waterfall=drawn, logs=logs,
         hooks=hooks_of(caller, record["id"]) if active and tab == "overview" else [], failed_step=_failed_step(caller, record),
         relatives=relatives_of(caller, record, _RELATIVES[tab]) if tab in _RELATIVES else None,
         notice="" if panel_of else take_notice(),
