@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(300)
 LIFE = '''
     """A life with everything that is recorded."""
 
-    from keystroke import Context, HookTimeout, action, webhook, workflow
+    from keystroke import Context, HookTimeout, action, schedule, webhook, workflow
     from keystroke.verify import open_endpoint
     from marks import mark
 
@@ -62,6 +62,7 @@ LIFE = '''
 
 
     posted_to = webhook("posted", "posted", int, open_endpoint()).attach(posted)
+    ticking = schedule("ticking", every="2s", payload=1).attach(posted)
 
 
     @workflow("long-leaf")
@@ -81,8 +82,13 @@ OF_ACTS = {
 }  # fmt: skip
 OF_BEATS = {
     "run-waking", "run-woken", "run-recovering", "run-recovered", "child-canceling", "child-canceled",
+    "schedule-firing", "schedule-fired",
 }  # fmt: skip
-_ROOTS = Sql("select id from runs where parent_run_id is null order by id")
+_ROOTS = Sql("select id from runs where parent_run_id is null and trigger_type <> 'schedule' order by id")
+_UNPAIRED = Sql("""
+select coalesce(runs.id, ticks.id) as id from ticks full join runs on runs.trigger_id = ticks.id
+where (ticks.id is null and runs.trigger_type = 'schedule') or (runs.id is null and ticks.outcome = 'fired')
+""")
 OF_CHILDREN = CRASH_POINTS - OF_ACTS - OF_BEATS
 
 
@@ -148,6 +154,7 @@ def test_dying_at_every_crash_point_costs_time_alone(reaper: Reaper) -> None:
     _a_life_whose_every_write_is_fatal(reaper)
     _many_are_started_all_or_none(reaper)
     _what_is_posted_is_there_once(reaper)
+    _a_schedule_fires_each_time_whole_or_not_yet(reaper)
     _a_cancel_reaches_the_children(reaper)
     _a_worker_and_its_recoverers_die(reaper, worker)
     assert reaper.died_at == CRASH_POINTS
@@ -187,6 +194,13 @@ def _what_is_posted_is_there_once(reaper: Reaper) -> None:
     [run_id] = set(reaper.runs()) - set(before)
     assert reaper.act("post", "posted") == (True, ["duplicate", run_id])
     reaper.wait(run_id, Status.SUCCESS)
+
+
+def _a_schedule_fires_each_time_whole_or_not_yet(reaper: Reaper) -> None:
+    both = {"schedule-firing", "schedule-fired"}
+    wait_until(lambda: reaper.beats() or reaper.died_at >= both, 60, what="beats have died while they fired")
+    with reaper.fleet.database.read() as tx:
+        assert tx.rows(_UNPAIRED) == [], "a tick and its run are there together"
 
 
 def _a_cancel_reaches_the_children(reaper: Reaper) -> None:

@@ -20,8 +20,8 @@ from support.limited import limited
 from support.schedules import Clockwork, MakeClockwork, scheduled
 
 
-def _minutely(make_clockwork: MakeClockwork, **options: object) -> Clockwork:
-    return make_clockwork(scheduled("minutely", cron="* * * * *", **options))
+def _minutely(clockwork_of: MakeClockwork, **options: object) -> Clockwork:
+    return clockwork_of(scheduled("minutely", cron="* * * * *", **options))
 
 
 def _tick(clockwork: Clockwork, times: int = 1) -> None:
@@ -36,16 +36,16 @@ def _claimed(clockwork: Clockwork) -> str:
     return lease.run_id
 
 
-def test_allow_starts_another_one(make_clockwork: MakeClockwork) -> None:
-    clockwork = _minutely(make_clockwork)
+def test_allow_starts_another_one(clockwork_of: MakeClockwork) -> None:
+    clockwork = _minutely(clockwork_of)
     _tick(clockwork, 3)
     assert len(clockwork.runs()) == 3
 
 
 def test_skip_starts_none_while_one_goes_on_and_the_next_is_told_how_many_it_stands_for(
-    make_clockwork: MakeClockwork,
+    clockwork_of: MakeClockwork,
 ) -> None:
-    clockwork = _minutely(make_clockwork, overlap="skip")
+    clockwork = _minutely(clockwork_of, overlap="skip")
     _tick(clockwork)
     lease = clockwork.stage.claim()
     assert lease is not None
@@ -59,9 +59,9 @@ def test_skip_starts_none_while_one_goes_on_and_the_next_is_told_how_many_it_sta
 
 
 def test_queue_one_keeps_one_waiting_that_begins_when_the_other_has_ended(
-    make_clockwork: MakeClockwork,
+    clockwork_of: MakeClockwork,
 ) -> None:
-    clockwork = _minutely(make_clockwork, overlap="queue_one")
+    clockwork = _minutely(clockwork_of, overlap="queue_one")
     _tick(clockwork)
     lease = clockwork.stage.claim()
     assert lease is not None
@@ -80,8 +80,8 @@ def test_queue_one_keeps_one_waiting_that_begins_when_the_other_has_ended(
     assert clockwork.broken() == []
 
 
-def test_one_that_is_about_to_begin_is_the_one_that_goes_on(make_clockwork: MakeClockwork) -> None:
-    clockwork = _minutely(make_clockwork, overlap="queue_one")
+def test_one_that_is_about_to_begin_is_the_one_that_goes_on(clockwork_of: MakeClockwork) -> None:
+    clockwork = _minutely(clockwork_of, overlap="queue_one")
     _tick(clockwork)
     lease = clockwork.stage.claim()
     assert lease is not None
@@ -91,8 +91,8 @@ def test_one_that_is_about_to_begin_is_the_one_that_goes_on(make_clockwork: Make
     assert clockwork.outcomes() == ["fired", "fired", "fired", "skipped_overlap"]
 
 
-def test_a_waiting_run_can_be_canceled_and_leaves_its_place(make_clockwork: MakeClockwork) -> None:
-    clockwork = _minutely(make_clockwork, overlap="queue_one")
+def test_a_waiting_run_can_be_canceled_and_leaves_its_place(clockwork_of: MakeClockwork) -> None:
+    clockwork = _minutely(clockwork_of, overlap="queue_one")
     _tick(clockwork, 2)
     waiting = clockwork.runs()[1].id
     cancel_run(clockwork.database, clockwork.stage.scope, waiting, LOCAL_OWNER, clockwork.stage.settings)
@@ -101,8 +101,8 @@ def test_a_waiting_run_can_be_canceled_and_leaves_its_place(make_clockwork: Make
     assert clockwork.outcomes() == ["fired"] * 3
 
 
-def test_cancel_running_cancels_what_runs_and_what_waits(make_clockwork: MakeClockwork) -> None:
-    clockwork = _minutely(make_clockwork, overlap="cancel_running")
+def test_cancel_running_cancels_what_runs_and_what_waits(clockwork_of: MakeClockwork) -> None:
+    clockwork = _minutely(clockwork_of, overlap="cancel_running")
     _tick(clockwork, 2)
     queued = clockwork.runs()[0]
     assert (queued.status, queued.status_reason) == ("canceled", "overlap")
@@ -120,9 +120,9 @@ def test_cancel_running_cancels_what_runs_and_what_waits(make_clockwork: MakeClo
 
 
 def test_what_somebody_fires_by_hand_neither_holds_up_the_clock_nor_is_canceled_by_it(
-    make_clockwork: MakeClockwork,
+    clockwork_of: MakeClockwork,
 ) -> None:
-    clockwork = _minutely(make_clockwork, overlap="cancel_running")
+    clockwork = _minutely(clockwork_of, overlap="cancel_running")
     _tick(clockwork)
     with clockwork.database.transaction() as tx:
         tx.run(Sql("update ticks set origin = 'invoke:' || id"))
@@ -131,13 +131,13 @@ def test_what_somebody_fires_by_hand_neither_holds_up_the_clock_nor_is_canceled_
 
 
 @pytest.mark.parametrize("policy", ["skip", "replace", "queue"])
-def test_overlap_and_the_workflows_own_limit_go_together(make_clockwork: MakeClockwork, policy: str) -> None:
+def test_overlap_and_the_workflows_own_limit_go_together(clockwork_of: MakeClockwork, policy: str) -> None:
     workflow = limited("paced", 1, policy, key=None)
     manifests = [
         scheduled(f"s-{number}", "paced", "greet", every=60.0, overlap="cancel_running")
         for number in range(3)
     ]
-    clockwork = make_clockwork(*manifests, workflows=(workflow,))
+    clockwork = clockwork_of(*manifests, workflows=(workflow,))
     for _ in range(3):
         clockwork.come_to("s-0")
         clockwork.fire()
@@ -161,16 +161,16 @@ def _succeed(clockwork: Clockwork) -> None:
 
 
 def test_after_so_many_failures_in_a_row_it_is_paused_until_somebody_resumes_it(
-    make_clockwork: MakeClockwork,
+    clockwork_of: MakeClockwork,
 ) -> None:
-    clockwork = _minutely(make_clockwork, pause_after=3)
+    clockwork = _minutely(clockwork_of, pause_after=3)
     for end in (_fail, _fail, _succeed, _fail, _fail):
         _tick(clockwork)
         end(clockwork)
-    assert pause_failing(clockwork.database) == []
+    assert pause_failing(clockwork.database, clockwork.stage.settings) == []
     _tick(clockwork)
     _fail(clockwork)
-    assert [each.slug for each in pause_failing(clockwork.database)] == ["minutely"]
+    assert [each.slug for each in pause_failing(clockwork.database, clockwork.stage.settings)] == ["minutely"]
     source = clockwork.source("minutely")
     assert source.paused
     assert source.paused_until == UNTIL_RESUMED
@@ -179,15 +179,15 @@ def test_after_so_many_failures_in_a_row_it_is_paused_until_somebody_resumes_it(
     assert len(clockwork.runs()) == 6
     assert clockwork.source("minutely").next_at is None
     clockwork.set("minutely", pause=Pause(None))
-    assert pause_failing(clockwork.database) == [], "failures count from now on"
+    assert pause_failing(clockwork.database, clockwork.stage.settings) == [], "failures count from now on"
     _tick(clockwork)
     _fail(clockwork)
     assert not clockwork.source("minutely").paused
     assert len(clockwork.runs()) == 7
 
 
-def test_the_next_time_finds_the_failures_too(make_clockwork: MakeClockwork) -> None:
-    clockwork = _minutely(make_clockwork, pause_after=1)
+def test_the_next_time_finds_the_failures_too(clockwork_of: MakeClockwork) -> None:
+    clockwork = _minutely(clockwork_of, pause_after=1)
     _tick(clockwork)
     _fail(clockwork)
     clockwork.come_to("minutely")
@@ -196,16 +196,16 @@ def test_the_next_time_finds_the_failures_too(make_clockwork: MakeClockwork) -> 
     assert len(clockwork.ticks()) == 1
 
 
-def test_catching_up_with_all_respects_the_overlap(make_clockwork: MakeClockwork) -> None:
-    clockwork = _minutely(make_clockwork, catch_up="all", overlap="skip")
+def test_catching_up_with_all_respects_the_overlap(clockwork_of: MakeClockwork) -> None:
+    clockwork = _minutely(clockwork_of, catch_up="all", overlap="skip")
     clockwork.come_to("minutely", late=9 * 60)
     clockwork.fire()
     assert clockwork.outcomes() == ["fired", *["skipped_overlap"] * 9]
     assert timedelta(0) < clockwork.source("minutely").next_at - clockwork.now()  # type: ignore[operator]
 
 
-def test_a_policy_that_is_changed_finds_what_the_other_left(make_clockwork: MakeClockwork) -> None:
-    clockwork = _minutely(make_clockwork, overlap="queue_one")
+def test_a_policy_that_is_changed_finds_what_the_other_left(clockwork_of: MakeClockwork) -> None:
+    clockwork = _minutely(clockwork_of, overlap="queue_one")
     _tick(clockwork, 2)
     clockwork.publish(scheduled("minutely", cron="* * * * *", overlap="cancel_running"), digest="three")
     _tick(clockwork)

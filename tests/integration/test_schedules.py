@@ -15,8 +15,8 @@ from keystroke.store.sql import Sql
 from support.schedules import HOUR, MakeClockwork, micros, minutes, scheduled
 
 
-def test_a_time_is_fired_once_with_all_that_a_run_is_told_of_it(make_clockwork: MakeClockwork) -> None:
-    clockwork = make_clockwork(scheduled("minutely", "greet", cron="* * * * *"))
+def test_a_time_is_fired_once_with_all_that_a_run_is_told_of_it(clockwork_of: MakeClockwork) -> None:
+    clockwork = clockwork_of(scheduled("minutely", "greet", cron="* * * * *"))
     assert clockwork.fire() == [], "its first time is the next one from its publication on"
     first = clockwork.come_to("minutely")
     (fired,) = clockwork.fire()
@@ -52,13 +52,13 @@ def test_a_time_is_fired_once_with_all_that_a_run_is_told_of_it(make_clockwork: 
     ],
 )
 def test_an_hour_without_a_beat_is_made_up_for_as_the_schedule_says(
-    make_clockwork: MakeClockwork,
+    clockwork_of: MakeClockwork,
     options: dict[str, object],
     runs: int,
     outcomes: list[str],
     missed: int | None,
 ) -> None:
-    clockwork = make_clockwork(scheduled("minutely", cron="* * * * *", **options))
+    clockwork = clockwork_of(scheduled("minutely", cron="* * * * *", **options))
     first = clockwork.come_to("minutely", late=HOUR - 30)
     clockwork.fire()
     found = clockwork.runs()
@@ -78,17 +78,17 @@ def test_an_hour_without_a_beat_is_made_up_for_as_the_schedule_says(
 
 
 def test_with_none_the_time_that_is_still_on_time_is_fired_and_the_others_are_on_record(
-    make_clockwork: MakeClockwork,
+    clockwork_of: MakeClockwork,
 ) -> None:
-    clockwork = make_clockwork(scheduled("minutely", cron="* * * * *", catch_up="none"))
+    clockwork = clockwork_of(scheduled("minutely", cron="* * * * *", catch_up="none"))
     clockwork.come_to("minutely", late=10 * 60 + 2)
     clockwork.fire()
     assert [(tick.outcome, tick.missed) for tick in clockwork.ticks()] == [("missed", 9), ("fired", 10)]
 
 
-def test_all_stay_once_when_two_beats_fire_at_once(make_clockwork: MakeClockwork) -> None:
+def test_all_stay_once_when_two_beats_fire_at_once(clockwork_of: MakeClockwork) -> None:
     manifests = [scheduled(f"each-{number}", every=60.0) for number in range(60)]
-    clockwork = make_clockwork(*manifests)
+    clockwork = clockwork_of(*manifests)
     clockwork.come_to("each-0", late=61)
     beats = [threading.Thread(target=clockwork.fire) for _ in range(2)]
     for beat in beats:
@@ -100,8 +100,8 @@ def test_all_stay_once_when_two_beats_fire_at_once(make_clockwork: MakeClockwork
     assert clockwork.broken() == []
 
 
-def test_a_schedule_that_somebody_looks_after_is_left_to_him(make_clockwork: MakeClockwork) -> None:
-    clockwork = make_clockwork(scheduled("one", every=60.0), scheduled("two", every=60.0))
+def test_a_schedule_that_somebody_looks_after_is_left_to_him(clockwork_of: MakeClockwork) -> None:
+    clockwork = clockwork_of(scheduled("one", every=60.0), scheduled("two", every=60.0))
     if clockwork.database.backend == "sqlite":
         pytest.skip("on SQLite a write transaction is alone")
     clockwork.come_to("one")
@@ -115,9 +115,9 @@ def test_a_schedule_that_somebody_looks_after_is_left_to_him(make_clockwork: Mak
 
 @pytest.mark.parametrize("stop", [{"disabled": True}, {"pause": None}])
 def test_times_pass_while_it_is_disabled_or_paused(
-    make_clockwork: MakeClockwork, stop: dict[str, object]
+    clockwork_of: MakeClockwork, stop: dict[str, object]
 ) -> None:
-    clockwork = make_clockwork(scheduled("minutely", cron="* * * * *", catch_up="all"))
+    clockwork = clockwork_of(scheduled("minutely", cron="* * * * *", catch_up="all"))
     until = Pause(clockwork.now() + timedelta(days=3))
     clockwork.set("minutely", **(stop if "disabled" in stop else {"pause": until}))
     clockwork.pass_time(HOUR)
@@ -132,8 +132,8 @@ def test_times_pass_while_it_is_disabled_or_paused(
     assert [run.missed for run in clockwork.runs()] == [0]
 
 
-def test_a_pause_that_is_over_is_over_by_itself(make_clockwork: MakeClockwork) -> None:
-    clockwork = make_clockwork(scheduled("minutely", cron="* * * * *", catch_up="all"))
+def test_a_pause_that_is_over_is_over_by_itself(clockwork_of: MakeClockwork) -> None:
+    clockwork = clockwork_of(scheduled("minutely", cron="* * * * *", catch_up="all"))
     clockwork.set("minutely", pause=Pause(clockwork.now() + timedelta(minutes=30)))
     clockwork.pass_time(HOUR)
     clockwork.fire()
@@ -144,9 +144,9 @@ def test_a_pause_that_is_over_is_over_by_itself(make_clockwork: MakeClockwork) -
 
 
 def test_a_new_timing_counts_from_its_publication_and_the_same_one_goes_on(
-    make_clockwork: MakeClockwork,
+    clockwork_of: MakeClockwork,
 ) -> None:
-    clockwork = make_clockwork(scheduled("it", cron="* * * * *"))
+    clockwork = clockwork_of(scheduled("it", cron="* * * * *"))
     clockwork.come_to("it", late=HOUR)
     clockwork.publish(scheduled("it", cron="* * * * *", overlap="skip"), digest="three")
     clockwork.fire()
@@ -159,8 +159,8 @@ def test_a_new_timing_counts_from_its_publication_and_the_same_one_goes_on(
     assert len(clockwork.runs()) == 1
 
 
-def test_a_window_ends(make_clockwork: MakeClockwork) -> None:
-    clockwork = make_clockwork()
+def test_a_window_ends(clockwork_of: MakeClockwork) -> None:
+    clockwork = clockwork_of()
     now = clockwork.now()
     start, end = ((now + minutes(10)).isoformat(), (now + minutes(40)).isoformat())
     window = scheduled("window", every=600.0, starts_at=start, ends_at=end, catch_up="all")
@@ -173,8 +173,8 @@ def test_a_window_ends(make_clockwork: MakeClockwork) -> None:
     assert until_next_schedule(clockwork.database) is None
 
 
-def test_jitter_puts_off_each_time_by_itself(make_clockwork: MakeClockwork) -> None:
-    clockwork = make_clockwork(
+def test_jitter_puts_off_each_time_by_itself(clockwork_of: MakeClockwork) -> None:
+    clockwork = clockwork_of(
         *(scheduled(f"each-{number}", every=3600.0, jitter=1800.0) for number in range(10)),
     )
     found = [clockwork.source(f"each-{number}") for number in range(10)]
@@ -189,9 +189,9 @@ def test_jitter_puts_off_each_time_by_itself(make_clockwork: MakeClockwork) -> N
     assert clockwork.broken() == []
 
 
-def test_a_refused_start_is_on_record_and_the_schedule_goes_on(make_clockwork: MakeClockwork) -> None:
+def test_a_refused_start_is_on_record_and_the_schedule_goes_on(clockwork_of: MakeClockwork) -> None:
     big = scheduled("big", every=60.0, payload={"name": "A" * 3000})
-    clockwork = make_clockwork(big, scheduled("small", every=60.0), payload_limit=2000)
+    clockwork = clockwork_of(big, scheduled("small", every=60.0), payload_limit=2000)
     clockwork.come_to("big")
     clockwork.fire()
     by_slug = {tick.slug: tick for tick in clockwork.ticks()}
@@ -203,8 +203,8 @@ def test_a_refused_start_is_on_record_and_the_schedule_goes_on(make_clockwork: M
     assert clockwork.outcomes("big") == ["error", "error"]
 
 
-def test_one_that_this_version_cannot_read_keeps_nobody_from_firing(make_clockwork: MakeClockwork) -> None:
-    clockwork = make_clockwork(scheduled("odd", every=60.0), scheduled("even", every=60.0))
+def test_one_that_this_version_cannot_read_keeps_nobody_from_firing(clockwork_of: MakeClockwork) -> None:
+    clockwork = clockwork_of(scheduled("odd", every=60.0), scheduled("even", every=60.0))
     with clockwork.database.transaction() as tx:
         tx.run(Sql("update sources set definition = replace(definition, '60.0', '0.1') where slug = 'odd'"))
     clockwork.come_to("even")
@@ -216,7 +216,7 @@ def test_one_that_this_version_cannot_read_keeps_nobody_from_firing(make_clockwo
 
 @pytest.mark.parametrize("point", ["schedule-firing", "schedule-fired"])
 def test_whoever_dies_there_has_fired_all_of_it_or_nothing(
-    make_clockwork: MakeClockwork, monkeypatch: pytest.MonkeyPatch, point: str
+    clockwork_of: MakeClockwork, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
     class Died(BaseException):
         pass
@@ -225,7 +225,7 @@ def test_whoever_dies_there_has_fired_all_of_it_or_nothing(
         if passed == point:
             raise Died
 
-    clockwork = make_clockwork(scheduled("minutely", cron="* * * * *"))
+    clockwork = clockwork_of(scheduled("minutely", cron="* * * * *"))
     clockwork.come_to("minutely")
     monkeypatch.setattr("keystroke.crashpoints.on_passing", die)
     with pytest.raises(Died):
@@ -237,8 +237,8 @@ def test_whoever_dies_there_has_fired_all_of_it_or_nothing(
     assert clockwork.broken() == []
 
 
-def test_without_an_attachment_that_is_switched_on_nothing_is_started(make_clockwork: MakeClockwork) -> None:
-    clockwork = make_clockwork(scheduled("minutely", cron="* * * * *"))
+def test_without_an_attachment_that_is_switched_on_nothing_is_started(clockwork_of: MakeClockwork) -> None:
+    clockwork = clockwork_of(scheduled("minutely", cron="* * * * *"))
     clockwork.set("minutely", attachments={"greet": True})
     clockwork.come_to("minutely")
     clockwork.fire()

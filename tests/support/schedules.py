@@ -26,7 +26,7 @@ from support.starts import GREET, Stage, make_stage
 
 _TICKS = Sql("""
 select ticks.id, sources.slug, ticks.scheduled_at, ticks.previous_at, ticks.missed, ticks.outcome, ticks.run_ids, ticks.error,
-    ticks.status from ticks join sources on sources.id = ticks.source_id order by ticks.scheduled_at, ticks.id
+    ticks.fired_at from ticks join sources on sources.id = ticks.source_id order by ticks.scheduled_at, ticks.id
 """)
 _RUNS = Sql("""
 select id, workflow, status, status_reason, parked_on, scheduled_at, previous_fire_at, missed, trigger_id, trigger_value,
@@ -75,7 +75,7 @@ class Clockwork:
     def now(self) -> datetime:
         """The database's clock."""
         with self.database.read() as tx:
-            return from_micros(tx.value(_NOW))
+            return from_micros(int(tx.value(_NOW)))
 
     def source(self, slug: str) -> Source:
         """A schedule as it stands."""
@@ -135,14 +135,14 @@ MakeClockwork = Callable[..., Clockwork]
 
 
 @pytest.fixture
-def make_clockwork(database: Database, settings: Settings) -> Iterator[MakeClockwork]:
-    """Makes a stage with schedules, published now, on each database; `payload_limit` and workflows may be given."""
+def make_clockwork() -> Iterator[MakeClockwork]:
+    """Makes a stage with schedules, published now, on the database of the settings; workflows may be given."""
     made: list[Clockwork] = []
 
     def make(
-        *manifests: SourceManifest, workflows: tuple[WorkflowManifest, ...] = (), **changes: Any
+        *manifests: SourceManifest, settings: Settings, workflows: tuple[WorkflowManifest, ...] = ()
     ) -> Clockwork:
-        clockwork = Clockwork(make_stage(database, replace(settings, **changes), GREET))
+        clockwork = Clockwork(make_stage(Database.from_settings(settings), settings, GREET))
         made.append(clockwork)
         clockwork.publish(*manifests, workflows=workflows)
         return clockwork
@@ -150,6 +150,18 @@ def make_clockwork(database: Database, settings: Settings) -> Iterator[MakeClock
     yield make
     for each in made:
         each.database.close()
+
+
+@pytest.fixture
+def clockwork_of(make_clockwork: MakeClockwork, settings: Settings) -> MakeClockwork:
+    """The same on each database; settings may be changed."""
+
+    def make(
+        *manifests: SourceManifest, workflows: tuple[WorkflowManifest, ...] = (), **changes: Any
+    ) -> Clockwork:
+        return make_clockwork(*manifests, settings=replace(settings, **changes), workflows=workflows)
+
+    return make
 
 
 def micros(at: datetime | None) -> int | None:
