@@ -13,7 +13,8 @@ from keystroke.domain.notification import Notification
 from keystroke.domain.outcome import Completed, Failed, Outcome
 from keystroke.domain.states import Reason
 from keystroke.operations.find_late_schedules import find_late_schedules
-from keystroke.operations.notify import notify_paused, notify_unhealthy
+from keystroke.operations.notify import notify_unhealthy
+from keystroke.operations.pause_failing import pause_failing
 from keystroke.operations.set_trigger import Pause
 from keystroke.settings import Settings
 from keystroke.store import Database, notifications
@@ -154,17 +155,28 @@ def test_a_schedule_that_has_ended_expects_nothing(clockwork: Clockwork) -> None
     assert look(clockwork) == []
 
 
-def test_a_pause_and_an_unhealthy_poll_are_told_once_each(on_each: Clockwork) -> None:
-    source, settings = on_each.source("hourly"), on_each.stage.settings
-    with on_each.database.transaction() as tx:
+def test_a_schedule_that_is_paused_since_its_runs_fail_is_told_once_each_time(on_each: Clockwork) -> None:
+    on_each.publish(scheduled("hourly", cron="0 * * * *", pause_after=2), digest="careful")
+    for times in (1, 2):
+        fire(on_each, NO)
+        assert pause_failing(on_each.database, on_each.stage.settings) == []
+        last = fire(on_each, NO)
+        assert pause_failing(on_each.database, on_each.stage.settings)
+        assert pause_failing(on_each.database, on_each.stage.settings) == []
+        paused = told(on_each, "schedule.paused")
+        assert len(paused) == times
+        assert (paused[-1].source_id, paused[-1].run_id) == (on_each.source("hourly").id, last)
+        assert (paused[-1].data["failures"], paused[-1].data["last_run_id"]) == (2, last)
+        on_each.set("hourly", pause=Pause(None))
+
+
+def test_a_poll_that_is_unhealthy_is_told_once(clockwork: Clockwork) -> None:
+    source, settings = clockwork.source("hourly"), clockwork.stage.settings
+    error = {"type": "OSError", "message": "no route"}
+    with clockwork.database.transaction() as tx:
         for _ in range(2):
-            notify_paused(tx, source, 3, settings, run_id="run_1")
-            notify_unhealthy(tx, source, "tick_1", 5, {"type": "OSError", "message": "no route"}, settings)
-    (paused,) = told(on_each, "schedule.paused")
-    assert (paused.source_id, paused.run_id, paused.data["failures"]) == (source.id, "run_1", 3)
-    (unhealthy,) = told(on_each, "poll.unhealthy")
-    assert unhealthy.data["error"] == {"type": "OSError", "message": "no route"}
+            notify_unhealthy(tx, source, "tick_1", 5, error, settings)
+        notify_unhealthy(tx, source, "tick_2", 5, error, replace(settings, notify_url=""))
+    (unhealthy,) = told(clockwork, "poll.unhealthy")
+    assert unhealthy.data["error"] == error
     assert (unhealthy.data["tick_id"], unhealthy.data["failures"]) == ("tick_1", 5)
-    with on_each.database.transaction() as tx:
-        notify_paused(tx, source, 3, replace(settings, notify_url=""), run_id="run_2")
-    assert len(told(on_each, "schedule.paused")) == 1

@@ -62,7 +62,7 @@ class PauseFailing:
 
     def run(self, means: Means) -> None:
         """Pause schedules of which too many runs in a row have failed."""
-        _tell_paused(pause_failing(means.database))
+        _tell_paused(pause_failing(means.database, means.settings))
 
 
 def _tell(means: Means, fired: Fired) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from keystroke.clock import rfc3339
 from keystroke.domain.secrets import redact_tokens
-from keystroke.domain.source import SourceManifest
+from keystroke.domain.source import SourceManifest, attachment_id
 from keystroke.domain.states import Status
 from keystroke.settings import Settings
 from keystroke.store import Tx, failed_runs, notifications
@@ -53,17 +53,17 @@ def notify_late(
     return notifications.insert_notification(tx, project_id, "schedule.late", once, data, source_id=source_id)
 
 
-def notify_paused(
-    tx: Tx, source: Source, failures: int, settings: Settings, *, run_id: str | None = None
-) -> None:
-    """A schedule was paused after so many failures in a row; `run_id` is the last of them."""
+def notify_paused(tx: Tx, source: Source, failures: int, settings: Settings) -> None:
+    """A schedule was paused after so many failures in a row."""
     if not settings.notify_url:
         return
+    attachments = [attachment_id(source.slug, each.workflow) for each in source.attachments]
+    run_id = failed_runs.last_scheduled_failure(tx, source.project_id, attachments)
     data = {
         "trigger": _trigger(source.id, source.slug, source.manifest.kind, settings),
         "failures": failures, "last_run_id": run_id, "last_run_url": _link(settings, "history", run_id),
     }  # fmt: skip
-    once = f"schedule.paused:{source.id}:{run_id or rfc3339(source.armed_at)}"
+    once = f"schedule.paused:{source.id}:{rfc3339(source.armed_at)}"
     notifications.insert_notification(
         tx, source.project_id, "schedule.paused", once, data, source_id=source.id, run_id=run_id
     )

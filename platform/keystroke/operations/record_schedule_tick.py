@@ -89,7 +89,7 @@ class _Firing:
 
     def all(self) -> Fired:
         """Fire them, and record what came of it."""
-        self._fired.paused = pause_failing_of(self._tx, self._due)
+        self._fired.paused = pause_failing_of(self._tx, self._due, self._settings)
         clocks = [self._fire(source) for source in self._due]
         schedules.insert_ticks(self._tx, self._fired.ticks)
         schedules.set_clocks(self._tx, clocks)

@@ -31,6 +31,10 @@ select runs.workflow, runs.status_reason, runs.error_type, runs.error_message, r
 from runs left join ticks on ticks.id = runs.trigger_id
 where runs.id = :run_id and runs.trigger_type = 'schedule' and coalesce(ticks.origin, '') = ''
 """)
+_LAST_SCHEDULED: Final = Sql("""
+select max(id) from runs
+where project_id = :project_id and trigger_value {in:attachments} and trigger_type = 'schedule' and status = 'failed'
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +91,9 @@ def scheduled_failure(tx: Tx, run_id: str) -> ScheduledFailure | None:
         run_id, row.workflow, row.status_reason, row.error_type, row.error_message, from_micros(row.scheduled_at),
         from_micros(row.finished_at), row.trigger_value.partition(":")[0], row.source_id,
     )  # fmt: skip
+
+
+def last_scheduled_failure(tx: Tx, project_id: str, attachments: list[str]) -> str | None:
+    """The newest failed run of these attachments of schedules."""
+    found = tx.value(_LAST_SCHEDULED, {"project_id": project_id, "attachments": attachments})
+    return None if found is None else str(found)
