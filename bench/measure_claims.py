@@ -1,4 +1,4 @@
-"""What a claim costs, and what it costs beside many queued runs that it is not to take: as many as `KEYSTROKE_BENCH_RUNS` (100,000).
+"""What a claim costs, alone and beside many queued runs that it is not to take: `KEYSTROKE_BENCH_RUNS`, 100,000.
 
 Each case is a project of its own in one database; claims of all cases are timed in turns (A B C A B C ...), each with its
 commit. What counts is the ratio of a median to that of the first case.
