@@ -213,3 +213,19 @@ def test_the_state_of_a_poll_is_edited_in_place_of_the_one_that_was_shown(trigge
     again = save('{"after": 8}')
     assert again.status_code == 422, "somebody has written since the page was shown"
     assert "{&#34;after&#34;: 8}" in again.text, "nothing typed is lost"
+
+
+def test_a_delivery_is_sent_anew_from_its_page(triggers: Triggers) -> None:
+    url = _url(triggers, "signup")
+    csrf = token(page(triggers.api, url))
+    fired = post(triggers.api, f"{url}/fire", csrf=csrf, how="fire", **{"input.name": "Ada"}).headers[
+        "Location"
+    ]
+    again = post(triggers.api, f"{fired}/replay", csrf=csrf, do="replay").headers["Location"]
+    assert again != fired
+    text = page(triggers.api, again)
+    assert f"Sent anew from {fired[-6:]}" in text
+    assert "Fired" in text
+    lost = triggers.delivery("signup")
+    answer = post(triggers.api, f"/deliveries/{lost}/replay", csrf=csrf, do="replay")
+    assert answer.headers["Location"] == f"/deliveries/{lost}"

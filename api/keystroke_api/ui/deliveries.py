@@ -5,22 +5,23 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import quote
 
-from flask import Response
+from flask import Response, redirect
 
 from keystroke.domain.delivery import Delivery
 from keystroke.domain.source import OUTCOMES as EVERY_OUTCOME
 from keystroke.domain.trigger_event import DELIVERY_MARK
-from keystroke.errors import PathError
+from keystroke.errors import DeliveryNotKept, PathError
 from keystroke.operations.api_keys import Principal
 from keystroke.store import deliveries
 from keystroke.store.deliveries import DeliveryFilter
 from keystroke_api.refusals import InvalidRequest
+from keystroke_api.rest.deliveries import replay_one
 from keystroke_api.services import services
 from keystroke_api.trigger_json import hidden
 from keystroke_api.ui.address import Address
 from keystroke_api.ui.contexts import Choice, Empty, Link
 from keystroke_api.ui.event_rows import MOST_RUNS, OUTCOMES, error_line, is_place, run_links
-from keystroke_api.ui.notices import take_notice
+from keystroke_api.ui.notices import leave_notice, take_notice
 from keystroke_api.ui.showing import show
 from keystroke_api.ui.trigger_contexts import DeliveriesPage, DeliveryPage, EventRow
 from keystroke_api.ui.wording import size_text
@@ -78,6 +79,15 @@ def delivery_page(caller: Principal, delivery_id: str) -> Response:
         notice=take_notice(),
     )  # fmt: skip
     return show("delivery.html", page, title=f"Delivery to {delivery.endpoint}", section="triggers")
+
+
+def send_anew_from_page(caller: Principal, delivery_id: str) -> Response:
+    """Take it anew; the page of the new delivery shows what became of it."""
+    try:
+        routed = replay_one(caller, delivery_id)
+    except DeliveryNotKept as refused:
+        return leave_notice(redirect(f"/deliveries/{delivery_id}", 303), str(refused))
+    return leave_notice(redirect(f"/deliveries/{routed.delivery_id}", 303), "Sent anew.")
 
 
 def delivery_row(delivery: Delivery) -> EventRow:

@@ -86,6 +86,7 @@ def _add_triggers(app: Flask) -> None:
     _get(app, f"{one}/ticks/<tick_id>", tick_page.get_tick_page)
     _get(app, "/deliveries", deliveries.deliveries_page)
     _get(app, "/deliveries/<delivery_id>", deliveries.delivery_page)
+    _post(app, "/deliveries/<delivery_id>/replay", deliveries.send_anew_from_page)
 
 
 class TriggerId(BaseConverter):
