@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from keystroke.clock import to_micros
+from keystroke.domain.actor import TriggerType
 from keystroke.domain.filters import RunFilter
 from keystroke.domain.usage import to_nano
 from keystroke.ids import RUN_ID_PREFIX
@@ -20,6 +22,11 @@ _COLUMNS: Final = {
     "status": "runs.status", "kind": "runs.kind", "workflow": "runs.workflow", "actor": "runs.actor_id",
     "deployment": "runs.deployment_id", "error": "runs.fingerprint", "parent": "runs.parent_run_id",
 }  # fmt: skip
+_TRIGGER_TYPES: Final = frozenset(get_args(TriggerType))
+#: `source-slug:workflow-slug`; what else has a colon is a replay or a tool call.
+_ATTACHMENT: Final = re.compile(r"(?!replay:|workflow_tool:)[^:]+:[^:]+\Z")
+# As the index `runs_by_trigger` has it.
+_OF_SOURCES: Final = "'webhook', 'schedule', 'poll'"
 #: An attempt that goes on has not added its steps to the row yet.
 STEP_COUNT: Final = (
     "(case when runs.status = 'running' then (select count(*) from steps where steps.run_id = runs.id) "
@@ -70,16 +77,30 @@ def conditions_of(wanted: RunFilter) -> Conditions:
         value = getattr(wanted, name)
         if value is not None:
             conditions.add(f"{comparison} :{name}", **{name: _number(name, value)})
-    if wanted.trigger:
-        conditions.add(
-            "(runs.trigger_type {in:trigger} or runs.trigger_value {in:trigger})",
-            trigger=list(wanted.trigger),
-        )
+    _add_trigger(conditions, wanted.trigger)
     _add_usage(conditions, "model", wanted.model)
     _add_usage(conditions, "service", wanted.service)
     _add_tags(conditions, wanted.tag)
     _add_search(conditions, wanted)
     return conditions
+
+
+def _add_trigger(conditions: Conditions, wanted: tuple[str, ...]) -> None:
+    """Types, attachments, and other raw values. What comes of sources has an index of its own, which is named in its words."""
+    types = [each for each in wanted if each in _TRIGGER_TYPES]
+    attachments = [each for each in wanted if _ATTACHMENT.match(each)]
+    others = [each for each in wanted if each not in types and each not in attachments]
+    either: list[str] = []
+    if types:
+        either.append("runs.trigger_type {in:trigger_types}")
+    if attachments:
+        either.append(f"(runs.trigger_type in ({_OF_SOURCES}) and runs.trigger_value {{in:attachments}})")
+    if others:
+        either.append("runs.trigger_value {in:trigger_values}")
+    if either:
+        given = {"trigger_types": types, "attachments": attachments, "trigger_values": others}
+        named = {name: values for name, values in given.items() if values}
+        conditions.add(f"({' or '.join(either)})", **named)
 
 
 def _number(name: str, value: Any) -> int:
