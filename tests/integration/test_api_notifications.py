@@ -12,6 +12,7 @@ from keystroke.settings import Settings
 from keystroke.store import Database, notifications
 from support.api import Api, assert_problem
 from support.starts import GREET, Stage, make_stage, publish
+from support.triggers import fits
 
 
 @pytest.fixture
@@ -34,9 +35,7 @@ def stage(sqlite_database: Database, sqlite_settings: Settings) -> Stage:
 
 def listed(api: Api, query: str = "", **options: Any) -> dict[str, Any]:
     answer = api.get(f"/notifications?{query}", **options)
-    assert answer.status_code == 200, answer.text
-    document: Any = answer.json
-    found: dict[str, Any] = document
+    found: dict[str, Any] = fits(api, "/notifications", "get", answer)
     return found
 
 

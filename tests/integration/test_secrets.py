@@ -21,6 +21,7 @@ from keystroke.store.sql import Sql
 from keystroke.verify import github, open_endpoint, standard_webhooks
 from support.api import Api, assert_problem
 from support.starts import GREET, Stage, publish
+from support.triggers import fits
 
 URL = "/projects/demo/secrets"
 _ROWS = Sql("select * from secrets")
@@ -46,8 +47,7 @@ def delete(api: Api, name: str = "SHOP", **options: Any) -> TestResponse:
 
 
 def listed(api: Api) -> list[dict[str, Any]]:
-    document: Any = api.get(URL).json
-    rows: list[dict[str, Any]] = document["data"]
+    rows: list[dict[str, Any]] = fits(api, "/projects/{project}/secrets", "get", api.get(URL))["data"]
     return rows
 
 
@@ -60,8 +60,10 @@ def test_a_secret_is_set_listed_and_deleted_and_its_value_is_nowhere(api: Api) -
     answer = put(api, "hush-hush-1")
     assert answer.status_code == 200, answer.text
     assert live(api) == ["hush-hush-1"], "at once, although its absence was just read"
+    fits(api, "/projects/{project}/secrets/{name}", "put", answer)
     [row] = listed(api)
     assert row == answer.json
+    assert row["created_at"] == row["updated_at"]
     assert (row["name"], row["set_by"], row["previous_until"]) == ("SHOP", LOCAL_OWNER.name, None)
     assert delete(api).status_code == 204
     assert live(api) == []
@@ -194,6 +196,10 @@ def test_what_is_wrong_with_a_webhooks_secret(stage: Stage) -> None:
     )
     assert trouble({"verify": github("operator:SHOP").as_json()}) == (
         "The secret operator:SHOP is not set: `keystroke secrets set SHOP` sets it."
+    )
+    put_secret(stage.database, LOCAL_OWNER, stage.project, "OLD", "hush", Box(("a key that got lost",)))
+    assert trouble({"verify": github("operator:OLD").as_json()}) == (
+        "The secret operator:OLD was encrypted with a key that is gone: `keystroke secrets set OLD` sets it anew."
     )
     environ["SHOP"] = "hush!"
     assert trouble({"verify": github("env:SHOP").as_json()}) is None

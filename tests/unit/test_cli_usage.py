@@ -41,6 +41,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         ["--help"], ["init", "--help"], ["dev", "--help"], ["api", "--help"], ["worker", "--help"], ["beat", "--help"],
         ["db", "upgrade", "--help"], ["api-keys", "create", "--help"], ["workflows", "run", "--help"],
         ["workflows", "runs", "list", "--help"], ["history", "list", "--help"], ["completion", "--help"],
+        ["secrets", "set", "--help"], ["notifications", "list", "--help"],
     ],
 )  # fmt: skip
 def test_every_command_has_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -56,6 +56,11 @@ class Secrets:
         self._kept[place] = (now + _KEPT, values)
         return values
 
+    def is_kept(self, project_id: str, name: str) -> bool:
+        """Whether there is such an `operator:` secret at all: one without live values was encrypted with a key that is gone."""
+        with self._database.single_read() as tx:
+            return bool(secrets.live_tokens(tx, project_id, name))
+
     def forget(self, project_id: str, name: str) -> None:
         """Read a secret anew the next time: it was changed in this very process."""
         self._kept.pop((project_id, name), None)

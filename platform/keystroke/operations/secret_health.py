@@ -8,6 +8,7 @@ from typing import Any
 from keystroke.operations.read_secrets import Secrets
 from keystroke.store.sources import Source
 from keystroke.verify.check import secret_problem, secret_reference
+from keystroke.verify.reference import SecretReference
 
 
 def secret_trouble(source: Source, secrets: Secrets) -> str | None:
@@ -21,7 +22,7 @@ def secret_trouble(source: Source, secrets: Secrets) -> str | None:
         return None
     values = secrets.live(source.project_id, reference)
     if not values:
-        return f"The secret {reference} is not set: {_remedy(reference)}."
+        return _absence(source.project_id, SecretReference.parse(reference), secrets)
     problems = [problem for value in values if (problem := secret_problem(spec, value))]
     return f"The secret {reference} cannot serve: {problems[0]}." if len(problems) == len(values) else None
 
@@ -32,8 +33,10 @@ def secret_troubles(sources: Iterable[Source], secrets: Secrets) -> dict[str, st
     return {source_id: trouble for source_id, trouble in found.items() if trouble is not None}
 
 
-def _remedy(reference: str) -> str:
-    origin, _, name = reference.partition(":")
-    if origin == "operator":
-        return f"`keystroke secrets set {name}` sets it"
-    return f"give the API process the environment variable {name}"
+def _absence(project_id: str, reference: SecretReference, secrets: Secrets) -> str:
+    name = reference.name
+    if reference.origin == "env":
+        return f"The secret {reference} is not set: give the API process the environment variable {name}."
+    if secrets.is_kept(project_id, name):
+        return f"The secret {reference} was encrypted with a key that is gone: `keystroke secrets set {name}` sets it anew."
+    return f"The secret {reference} is not set: `keystroke secrets set {name}` sets it."

@@ -25,7 +25,7 @@ where project_id = :project_id and name = :name
 _LOCKED: Final = Sql("select value from secrets where project_id = :project_id and name = :name {for_update}")
 _PUT: Final = Sql("""
 insert into secrets (project_id, name, value, created_at, updated_at, actor_name)
-values (:project_id, :name, :value, {now}, {now}, :actor_name)
+select :project_id, :name, :value, clock.now, clock.now, :actor_name from (select {now} as now) clock where true
 on conflict (project_id, name) do update set
     previous = case when :grace_us > 0 then secrets.value end,
     previous_until = case when :grace_us > 0 then {now} + :grace_us end,
