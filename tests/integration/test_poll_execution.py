@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from keystroke.domain.lease import Lease
 from keystroke.domain.states import Status
 from keystroke.execution import polling
-from keystroke.execution.gate import InterruptGate, Interruption
+from keystroke.execution.attempt import run_attempt
+from keystroke.execution.gate import InterruptGate, Interruption, QuietGate
+from keystroke.operations.finish_attempt import finish_attempt
 from support.poll_rig import INVOICES, MakePolls, PollRig, any_poll
 
 
@@ -221,3 +224,19 @@ def test_interruptions(make_polls_here: MakePolls, how: Interruption, status: st
         rig.given["any"] = [1]
         assert rig.work().outcome == "fired"
         assert rig.ticks()[0].attempt == 2
+
+
+def test_a_transform_is_given_the_payload_and_the_tick(make_polls_here: MakePolls) -> None:
+    rig = make_polls_here("""
+        @poll("numbers", every="5m")
+        def numbers() -> list[Invoice]:
+            return [Invoice(number=1)]
+        numbers.attach(anything, transform=lambda invoice, tick: [invoice.number, tick.id, tick.source])
+    """)
+    tick = rig.tick()
+    lease = rig.stage.claim()
+    assert isinstance(lease, Lease)
+    ended = run_attempt(rig.database, rig.project, lease, QuietGate(), rig.settings, rig.stage.box)
+    finish_attempt(rig.database, lease, ended.outcome, ended.active, rig.settings, None)
+    [run] = rig.runs()
+    assert (run.status, run.input) == (Status.SUCCESS, [1, tick.id, "numbers"])
