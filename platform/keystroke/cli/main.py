@@ -44,6 +44,7 @@ def _show_version(context: click.Context, parameter: click.Parameter, value: boo
         "history": f"{_COMMANDS}.history:history",
         "hooks": f"{_COMMANDS}.hooks:hooks",
         "notifications": f"{_COMMANDS}.notifications:notifications",
+        "triggers": f"{_COMMANDS}.triggers:triggers",
         "deliveries": f"{_COMMANDS}.deliveries:deliveries",
         "secrets": f"{_COMMANDS}.secrets:secrets",
         "queues": f"{_COMMANDS}.queues:queues",

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from keystroke.cli.session import session_of
 
+if TYPE_CHECKING:
+    from keystroke.client import Client
+
+Completion = Callable[[click.Context, click.Parameter, str], list[str]]
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
@@ -50,21 +54,29 @@ def remote_options(command: Decorated) -> Decorated:
     return target_option(output_options(command))
 
 
-def _complete_slug(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """The slugs of the project's workflows; nothing when no server answers, since a completion must not complain."""
-    from keystroke.cli.session import Session
-    from keystroke.cli.target import find_project
-    from keystroke.errors import KeystrokeError
+def completing(slugs: Callable[[Client, str], list[str]]) -> Completion:
+    """Completes what `slugs` lists of a project; nothing when no server answers, since a completion must not complain."""
 
-    session = context.find_object(Session) or Session()
-    try:
-        target = session.find_target()
-        with session.connect(target) as client:
-            workflows = client.list_workflows(find_project(session.project, target, client))
-    except (KeystrokeError, click.ClickException):
-        return []
-    return [workflow["slug"] for workflow in workflows if workflow["slug"].startswith(incomplete)]
+    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+        from keystroke.cli.session import Session
+        from keystroke.cli.target import find_project
+        from keystroke.errors import KeystrokeError
+
+        session = context.find_object(Session) or Session()
+        try:
+            target = session.find_target()
+            with session.connect(target) as client:
+                known = slugs(client, find_project(session.project, target, client))
+        except (KeystrokeError, click.ClickException):
+            return []
+        return [slug for slug in known if slug.startswith(incomplete)]
+
+    return complete
 
 
-slug_argument = click.argument("slug", shell_complete=_complete_slug)
+def _workflow_slugs(client: Client, project: str) -> list[str]:
+    return [str(workflow["slug"]) for workflow in client.list_workflows(project)]
+
+
+slug_argument = click.argument("slug", shell_complete=completing(_workflow_slugs))
 run_argument = click.argument("run_id", metavar="RUN")

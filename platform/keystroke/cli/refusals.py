@@ -29,6 +29,12 @@ class ValueNotThere(KeystrokeError):
     code = "value-not-there"
 
 
+class NoAddress(KeystrokeError):
+    """The trigger {slug} is a {kind}: only webhooks have an address that is posted to."""
+
+    code = "no-address"
+
+
 class NoProjectHere(KeystrokeError):
     """There is no keystroke.toml in {directory}: go to a project, name one with --project DIR, or make one with `keystroke init DIR`."""
 

@@ -25,6 +25,12 @@ _SHORT: Final = {
     "workers": ("id", "state", "running"),
     "notifications": ("id", "type", "status", "last_error"),
     "secret": ("name", "updated_at", "previous_until"),
+    "trigger": ("slug", "kind", "health", "next_at", "url"),
+    "triggers": ("slug", "kind", "health", "next_at"),
+    "event": ("id", "at", "outcome", "run_ids", "error"),
+    "events": ("id", "at", "outcome", "run_ids"),
+    "backfill": ("id", "status", "total", "fired", "skipped", "failed"),
+    "state": ("state", "version"),
     "secrets": ("name", "updated_at", "previous_until"),
     "api_keys": ("prefix", "name", "role"),
 }

@@ -44,6 +44,17 @@ _COLUMNS: Final = {
         "name": "Secret", "created_at": "Set first", "updated_at": "Set last", "previous_until": "Former one until",
         "set_by": "By",
     },
+    "triggers": {
+        "slug": "Trigger", "kind": "Kind", "health": "Health", "next_at": "Next", "last_event": "Last", "attachments": "Starts",
+    },
+    "events": {
+        "id": "Id", "at": "Time", "scheduled_at": "For", "outcome": "Outcome", "run_ids": "Runs", "origin": "Origin",
+    },
+    "times": {"local": "Local time", "at": "Your time", "due_at": "Due"},
+    "attachments": {
+        "workflow": "Workflow", "transform": "Transform", "filter": "Filter", "disabled_at": "Disabled since",
+    },
+    "would_start": {"workflow": "Workflow", "transform": "Transform", "input": "Input", "errors": "Errors"},
     "deliveries": {
         "id": "Delivery", "endpoint": "Endpoint", "trigger": "Trigger", "outcome": "Outcome", "status": "Status",
         "received_at": "Received",
@@ -60,22 +71,23 @@ _STYLES: Final = {
     "queued": "cyan", "running": "blue", "sleeping": "magenta", "waiting_on_hook": "magenta", "retrying": "yellow",
     "success": "green", "failed": "red", "canceled": "yellow",
     "pending": "cyan", "sent": "green",
+    "ok": "green", "unhealthy": "red", "paused": "yellow", "disabled": "yellow", "retired": "dim", "completed": "green",
     "waiting": "magenta", "answered": "green", "expired": "yellow", "ended": "yellow",
 }  # fmt: skip
 #: Columns of prose, which may take several lines. All others are copied from a terminal, or unreadable in pieces.
-_WRAPPED: Final = frozenset({"name", "description", "message", "last_error"})
+_WRAPPED: Final = frozenset({"health", "input", "errors", "name", "description", "message", "last_error"})
 #: What a narrow terminal does without, one more at a time until the rest fits; the times are shortened after the first.
-_LEFT_OUT: Final = ("trigger", "last_used_at", "worker", "duration_ms", "created_at")
+_LEFT_OUT: Final = ("origin", "trigger", "last_used_at", "worker", "duration_ms", "created_at")
 _FULL_TIME: Final = "%Y-%m-%d %H:%M:%S"
 _SHORT_TIME: Final = "%m-%d %H:%M"
 _UNBOUNDED: Final = 10_000
 #: Objects that one of their fields tells well enough; `--output json` has the rest.
 _TOLD_BY: Final = {
     "trigger": "label", "actor": "name", "last_run": "status", "usage": "total_cost", "progress": "message",
-    "answered_by": "name",
+    "answered_by": "name", "last_event": "outcome",
 }  # fmt: skip
 #: Parts of a run that are rows of their own below it.
-_ROWS_BELOW: Final = ("steps", "attempts", "timeline")
+_ROWS_BELOW: Final = ("attachments", "would_start", "steps", "attempts", "timeline")
 
 
 def print_table(value: Any, kind: str) -> None:
@@ -147,19 +159,30 @@ def _cell(field: str, value: Any, times: str = _FULL_TIME) -> Text:
         return Text("-", style="dim")
     if field in ("status", "last_status"):
         return Text(str(value).replace("_", " "), style=_STYLES.get(str(value), ""))
+    if field == "health" and isinstance(value, dict):
+        why = f": {value['why']}" if value["why"] else ""
+        return Text(printable(f"{value['status']}{why}"), style=_STYLES.get(value["status"], ""))
     if field in _TOLD_BY and isinstance(value, dict):
         return _cell(_TOLD_BY[field], value.get(_TOLD_BY[field]), times)
+    return Text(_number_or_time(field, value, times) or _words(field, value))
+
+
+def _number_or_time(field: str, value: Any, times: str) -> str | None:
     if field == "success_rate":
-        return Text(f"{float(value):.0%}")
+        return f"{float(value):.0%}"
     if field.endswith("_ms"):
-        return Text(duration(float(value)))
-    if field in ("at", "previous_until") or field.endswith("_at"):
-        return Text(_local_time(str(value), times))
-    if field == "queues" and isinstance(value, list):
-        return Text(", ".join(map(str, value)))
-    return Text(
-        printable(value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False))
-    )
+        return duration(float(value))
+    if field in ("at", "from", "to", "previous_until") or field.endswith("_at"):
+        return _local_time(str(value), times)
+    return None
+
+
+def _words(field: str, value: Any) -> str:
+    if field == "attachments" and isinstance(value, list):
+        return ", ".join(each["workflow"] for each in value)
+    if field in ("queues", "run_ids") and isinstance(value, list):
+        return ", ".join(map(str, value))
+    return printable(value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def duration(milliseconds: float) -> str:

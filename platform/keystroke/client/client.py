@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from keystroke.client.connection import Connection, Params
 from keystroke.client.events import Event
+from keystroke.client.triggers import Triggers
 from keystroke.domain.secrets import HOOK_MARK
 from keystroke.errors import AmbiguousRunId, RunNotFound
 
@@ -51,6 +52,10 @@ class Client:
     def get_workflow(self, project: str, slug: str) -> Answer:
         """One definition, with its JSON Schemas."""
         return _object(self._connection.get(_workflow_path(project, slug)))
+
+    def triggers(self, project: str) -> Triggers:
+        """The triggers of a project."""
+        return Triggers(self._connection, project)
 
     def list_projects(self) -> list[Answer]:
         """The projects that the key may see."""

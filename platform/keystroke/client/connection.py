@@ -42,6 +42,10 @@ class Connection:
         """The JSON answer to a PUT of a JSON body."""
         return self._request("PUT", path, json=body)
 
+    def patch(self, path: str, body: Any) -> Any:
+        """The JSON answer to a PATCH of a JSON body."""
+        return self._request("PATCH", path, json=body)
+
     def delete(self, path: str) -> None:
         """A DELETE, which is answered with nothing."""
         self._request("DELETE", path)
