@@ -36,7 +36,8 @@ def test_many_schedules_fire_exactly_once_while_beats_are_killed(
     settings = replace(postgresql_settings, broker_url=broker_url)
     beats = _Beats(processes, settings, 3)
     clockwork = make_clockwork(settings=settings)
-    start = clockwork.now() + timedelta(seconds=2)
+    # Publishing them takes its time.
+    start = clockwork.now() + timedelta(seconds=2 + _SCHEDULES / 100)
     clockwork.publish(*(_one(number, start) for number in range(_SCHEDULES)), digest="many")
     wait_until(
         lambda: beats.kill_due() or clockwork.now() > start + timedelta(seconds=_SECONDS),
