@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from textwrap import dedent
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from keystroke import PollResult, Tick, poll, workflow
 from keystroke.authoring.project import load_project
@@ -23,6 +23,9 @@ class Cursor(BaseModel):
 
 class Invoice(BaseModel):
     number: int
+
+
+_POSITIVE = Annotated[int, Field(gt=0)]
 
 
 @workflow("handle")
@@ -71,6 +74,7 @@ def test_a_cron_expression_with_its_time_zone() -> None:
         (list[Invoice] | Invoice | None, Invoice),
         (PollResult[Invoice] | None, Invoice),
         (list[int] | str, int | str),
+        (list[_POSITIVE] | _POSITIVE | None, _POSITIVE),
         (PollResult, None),
         (list, None),
         (Any, None),

@@ -38,7 +38,11 @@ def as_result(returned: Any) -> PollResult[Any]:
 
 def payload_type(result: Any) -> Any:
     """The type of one payload, by the annotation of the function's result; None where it says nothing of that."""
-    kinds = list(dict.fromkeys(_payloads(result)))
+    kinds: list[Any] = []
+    for each in _payloads(result):
+        # Not by hash: what stands in Annotated may have none.
+        if each not in kinds:
+            kinds.append(each)
     if not kinds or Any in kinds:
         return None
     return kinds[0] if len(kinds) == 1 else Union[tuple(kinds)]  # noqa: UP007 - made of what was found
