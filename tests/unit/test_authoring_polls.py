@@ -162,6 +162,11 @@ def test_bad_options_are_one_problem_each(options: dict[str, Any], told: str) ->
     assert str(refused.value).count("\n") == 0
 
 
+def test_a_result_may_be_made_with_its_type() -> None:
+    assert PollResult[int]([1], state=2) == PollResult([1], 2)
+    assert (PollResult[int]([1]).payloads, PollResult().payloads) == ([1], ())
+
+
 def test_what_is_no_plain_function_is_refused() -> None:
     with pytest.raises(DefinitionError, match="look is an async function: @poll takes a plain one"):
 

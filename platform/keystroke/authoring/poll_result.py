@@ -10,7 +10,8 @@ from typing import Any, Generic, TypeVar, Union, get_args, get_origin
 P = TypeVar("P")
 
 
-@dataclass(frozen=True, slots=True)
+# Without slots, with which `PollResult[Invoice](...)` could not be made.
+@dataclass(frozen=True)
 class PollResult(Generic[P]):
     """What a poll found: payloads, each of which starts what is attached, and the state for the next tick.
 
