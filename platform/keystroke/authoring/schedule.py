@@ -83,7 +83,7 @@ def schedule(  # noqa: PLR0913 - the options of the language, by name
     they are meant in `timezone`.
     `pause_after` so many failed runs in a row it is paused, until somebody resumes it.
     `max_lateness`: what would be later than this is not started, and is recorded as missed.
-    `expected_within`: a notification tells when no run of it has succeeded for so long.
+    `expected_within`: a notification tells when no run of it has succeeded so long after its time.
 
     Raises DefinitionError where an option is wrong; while a project is loaded, all such problems are reported together.
     """
