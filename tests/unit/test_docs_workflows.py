@@ -102,5 +102,6 @@ def test_every_option_and_every_word_is_told() -> None:
     hook = {name for name in dir(Hook) if not name.startswith("_")}
     assert {word for word in hook if f"{word}`" not in PAGE and f"{word}()`" not in PAGE} == set()
     authors = set(keystroke.__all__) - {"__version__"}
-    assert {word for word in authors if word not in PAGE} == set()
+    told = PAGE + page("triggers.md")
+    assert {word for word in authors if word not in told} == set()
     assert inspect.getdoc(action)
