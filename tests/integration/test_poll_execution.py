@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from keystroke.execution.attempt import run_attempt
 from keystroke.execution.gate import InterruptGate, Interruption, QuietGate
 from keystroke.operations.finish_attempt import finish_attempt
 from support.poll_rig import INVOICES, MakePolls, PollRig, any_poll
+from support.waiting import wait_until
 
 
 @pytest.fixture
@@ -240,3 +242,27 @@ def test_a_transform_is_given_the_payload_and_the_tick(make_polls_here: MakePoll
     finish_attempt(rig.database, lease, ended.outcome, ended.active, rig.settings, None)
     [run] = rig.runs()
     assert (run.status, run.input) == (Status.SUCCESS, [1, tick.id, "numbers"])
+
+
+def test_what_it_says_can_be_read_while_it_goes_on(make_polls_here: MakePolls) -> None:
+    rig = any_poll(make_polls_here)
+    rig.queue()
+    lease = rig.claim()
+
+    def look() -> None:
+        print("begun")
+        wait_until(lambda: [line.body for line in rig.trace(lease.tick_id)[1]] == ["begun"], 10)
+
+    rig.given["any"] = look
+    rig.finish(lease, rig.execute(lease))
+    assert rig.ticks()[0].outcome == "filtered"
+    assert [line.body for line in rig.trace(lease.tick_id)[1]] == ["begun"]
+
+
+def test_what_it_says_is_bounded(make_polls_here: MakePolls) -> None:
+    rig = any_poll(make_polls_here)
+    rig.settings = replace(rig.settings, trace_cap=3)
+    rig.given["any"] = lambda: [print(number) for number in range(10)] and None
+    tick = rig.tick()
+    assert [line.body for line in rig.trace(tick.id)[1]][:3] == ["0", "1", "2"]
+    assert len(rig.trace(tick.id)[1]) == 4
