@@ -34,7 +34,7 @@ def count(lead: dict) -> int:
 signup = webhook("signup", endpoint="signup", payload=Lead, verify=open_endpoint()).attach(greet).attach(count, transform=lambda lead: {"a": 1})
 """
 _MORE = """
-schedule("nightly", "0 2 * * *").attach(count)
+schedule("nightly", "0 2 * * *", payload={}).attach(count)
 
 @poll("inbox", every="5m")
 def inbox() -> list[dict]:

@@ -31,7 +31,7 @@ class Schedule(Source):
             if codec is None:
                 continue
             try:
-                codec.load(self.options["payload"], what=f"the payload for {taker}")
+                codec.load(self.options["payload"], what=f"payload for {taker}")
             except InvalidValue as error:
                 yield f"{self.subject}: {error}"
 
