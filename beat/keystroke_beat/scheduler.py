@@ -16,7 +16,7 @@ from keystroke_beat.maintenance.cancel import CancelChildren
 from keystroke_beat.maintenance.notify import FindLateSchedules, SendNotifications
 from keystroke_beat.maintenance.polls import StartPolls
 from keystroke_beat.maintenance.recover import RecoverDeadWorkers
-from keystroke_beat.maintenance.retain import DeleteExpired, EnsurePartitions
+from keystroke_beat.maintenance.retain import DeleteExpired, DeleteOldEvents, EnsurePartitions
 from keystroke_beat.maintenance.round import Means, Round
 from keystroke_beat.maintenance.schedules import FireSchedules, PauseFailing, UnparkOverlapping
 from keystroke_beat.maintenance.unpark import UnparkForgotten, UnparkRates
@@ -68,5 +68,5 @@ def every_round() -> list[Round]:
     return [
         FireSchedules(), WakeSleepers(), StartPolls(), UnparkOverlapping(), UnparkRates(),
         SweepMissedWakeups(), UnparkForgotten(), CancelChildren(), WakeForgotten(), CarryOutBackfills(), PauseFailing(),
-        RecoverDeadWorkers(), SendNotifications(), FindLateSchedules(), DeleteExpired(), EnsurePartitions(),
+        RecoverDeadWorkers(), SendNotifications(), FindLateSchedules(), DeleteExpired(), DeleteOldEvents(), EnsurePartitions(),
     ]  # fmt: skip

@@ -148,6 +148,9 @@ class Settings:
     drain_grace: float = _setting(25.0, _seconds, "for running attempts after SIGTERM")
     recovery_budget: int = _setting(5, _positive, "attempts of a run that may be lost with their worker")
     retention: float = _setting(30 * 86_400.0, _seconds, "that a finished run is kept")
+    event_retention: float = _setting(
+        30 * 86_400.0, _seconds, "that deliveries, ticks and ended backfills are kept"
+    )
     trace_cap: int = _setting(10_000, _positive, "spans and log lines kept of a run, each")
     notify_url: str = _setting("", _web_address, "where notifications are posted to")
     notify_secret: tuple[str, ...] = _setting(

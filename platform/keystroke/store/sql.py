@@ -7,6 +7,7 @@
     {skip_locked}  and pass over rows that somebody else has locked
     {in:name}      is one of the values of the list parameter `name`
     {not_in:name}  is none of them
+    {each:column}  the texts of the JSON list in a column, as rows to be compared with by `in`
 """
 
 from __future__ import annotations
@@ -32,6 +33,11 @@ _LISTS: Final[dict[Backend, dict[str, str]]] = {
     "postgresql": {"in": "= any(:{0})", "not_in": "<> all(:{0})"},
 }  # fmt: skip
 _LIST: Final = re.compile(r"\{(in|not_in):(\w+)\}")
+_EACH_OF: Final[dict[Backend, str]] = {
+    "sqlite": "(select value from json_each({0}))",
+    "postgresql": "(select jsonb_array_elements_text(cast({0} as jsonb)))",
+}
+_EACH: Final = re.compile(r"\{each:([\w.]+)\}")
 _WORD: Final = re.compile(r"\{(\w+)\}")
 _PARAMETER: Final = re.compile(r"(?<![:\w]):([a-z_]\w*)")
 
@@ -63,6 +69,7 @@ class Sql:
     def _with_words(self, backend: Backend) -> str:
         lists, words = _LISTS[backend], _WORDS[backend]
         text = _LIST.sub(lambda match: lists[match[1]].format(match[2]), self.text)
+        text = _EACH.sub(lambda match: _EACH_OF[backend].format(match[1]), text)
         return _WORD.sub(lambda match: words[match[1]], text)
 
 

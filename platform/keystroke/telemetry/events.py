@@ -414,3 +414,10 @@ class BackfillCarriedOut(Event):
     status: str
     fired: int
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class OldEventsDeleted(Event):
+    """{records} deliveries, ticks and what belongs to them were deleted, their retention being over."""
+
+    records: int
