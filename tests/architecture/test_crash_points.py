@@ -14,7 +14,7 @@ _NO_LIFE_CYCLE: Final = {
     "api_keys", "drain_worker", "fleet_state", "pause_queue", "publish_deployment", "record_progress",
     "record_tags", "record_trace", "retention", "put_secret", "delete_secret",
     "send_notifications", "find_late_schedules",
-    "unpark_runs", "read_recorded_run", "record_step.note_running_steps", "recover_runs.recover_dead_workers",
+    "unpark_runs", "pause_failing", "read_recorded_run", "record_step.note_running_steps", "recover_runs.recover_dead_workers",
     "receive_delivery.refuse_delivery",
 }  # fmt: skip
 _WRITING: Final = {"transaction", "held", "statement"}

@@ -32,6 +32,7 @@ from hypothesis import strategies as st
 from keystroke.domain.catch_up import Policy, what_is_due
 from keystroke.domain.cron import Cron
 from keystroke.domain.schedule import Timing
+from keystroke.domain.source import UNTIL_RESUMED
 from keystroke.domain.wall_clock import read_zone
 
 _ZONES: Final = sorted(available_timezones() - {"Factory", "localtime"})
@@ -307,6 +308,17 @@ def test_rare_days_are_found_and_the_search_for_them_ends() -> None:
     window = {"cron": "0 0 29 2 *", "ends_at": "2027-12-01T00:00:00Z"}
     assert Timing.from_options(window).next_after(datetime(2026, 1, 1, tzinfo=UTC)) is None
     assert time.perf_counter() - began < 2
+
+
+@pytest.mark.parametrize(
+    "options", [{"cron": "0 0 * * *"}, {"cron": "* * * * *", "timezone": "Asia/Tokyo"}, {"every": 1.0}]
+)
+def test_at_the_end_of_the_calendar_there_is_no_next_time(options: dict[str, object]) -> None:
+    """A source that is paused until somebody resumes it is asked for the first time after that."""
+    timing = Timing.from_options(options)
+    assert timing.next_after(UNTIL_RESUMED) is None
+    assert timing.newest(UNTIL_RESUMED, UNTIL_RESUMED + timedelta(days=1), 3) == ([], 0)
+    assert timing.next_after(datetime(3000, 1, 1, tzinfo=UTC)) is not None
 
 
 def test_a_year_of_seconds_is_counted_without_a_look_at_each() -> None:

@@ -25,6 +25,8 @@ from keystroke.domain.cron import DAY, Cron
 from keystroke.domain.wall_clock import Stretch, read_zone, stretches
 
 _SECOND: Final = 1_000_000
+#: No calendar is asked about what is later (the year 9000): a pause until somebody ends it stands there.
+_LATEST: Final = 221_845_392_000 * _SECOND
 #: Nothing is looked for further ahead: leap days on a given weekday come within forty years.
 _HORIZON_DAYS: Final = 60 * 366
 
@@ -184,7 +186,7 @@ class Timing:
         """
         low, high = to_micros(after), to_micros(until)
         low = low if self.starts_at is None else max(low, self.starts_at - 1)
-        high = high if self.ends_at is None else min(high, self.ends_at - 1)
+        high = min(high, _LATEST if self.ends_at is None else self.ends_at - 1)
         fires, count = self.times.newest(low, high, most) if low < high else ([], 0)
         return [from_micros(each) for each in fires], count
 
@@ -211,7 +213,9 @@ class Timing:
     def _first(self, after: int) -> int | None:
         if self.starts_at is not None:
             after = max(after, self.starts_at - 1)
-        return self.times.first(after, None if self.ends_at is None else self.ends_at - 1)
+        if after >= _LATEST:
+            return None
+        return self.times.first(after, _LATEST if self.ends_at is None else self.ends_at - 1)
 
 
 @lru_cache(maxsize=16_384)
