@@ -1,4 +1,4 @@
-"""Whatever dies, and whenever: a poll with a state starts a run for each item, once, in their order."""
+"""Whatever dies, and whenever: a poll with a state, or with keys, starts a run for each item, once, in their order."""
 
 from __future__ import annotations
 
@@ -31,6 +31,14 @@ def feed(state: Cursor | None) -> PollResult[Invoice]:
     at = state.at if state else 0
     new = GIVEN["items"][at : at + 3]
     return PollResult([Invoice(number=each) for each in new], Cursor(at=at + len(new)))
+feed.attach(handle)
+"""
+_FEED_WITH_KEYS: Final = """
+@poll("feed", every="5m", dedupe_key=lambda item: item.number)
+def feed() -> list[Invoice]:
+    if GIVEN.pop("fails", False):
+        raise ConnectionError("the feed is away")
+    return [Invoice(number=each) for each in GIVEN["items"]]
 feed.attach(handle)
 """
 _RUNNING: Final = Sql("select id, attempt from ticks where status = 'running'")
@@ -74,9 +82,10 @@ class Play:
         assert self.handled == self.items
 
     def check(self) -> None:
-        """What was handled is where the state says that the poll is: one transaction."""
-        state = self.rig.state("feed")
-        assert self.handled == self.items[: state["at"] if state else 0]
+        """What was handled is what the state says, if there is one: they are one transaction."""
+        handled, state = self.handled, self.rig.state("feed")
+        assert handled == self.items[: len(handled)]
+        assert state is None or state["at"] == len(handled)
 
     @property
     def handled(self) -> list[int]:
@@ -145,9 +154,9 @@ class dying_at:  # noqa: N801 - reads as a statement
             raise Crash(point)
 
 
-@pytest.fixture(scope="module")
-def feed_project(tmp_path_factory: pytest.TempPathFactory) -> LoadedProject:
-    return load_polls(tmp_path_factory.mktemp("feed"), _FEED)
+@pytest.fixture(scope="module", params=[_FEED, _FEED_WITH_KEYS], ids=["state", "keys"])
+def feed_project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> LoadedProject:
+    return load_polls(tmp_path_factory.mktemp("feed"), request.param)
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +176,7 @@ def fresh(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @settings(
-    max_examples=30, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )  # fmt: skip
 @given(script=SCRIPTS)
 @example(
