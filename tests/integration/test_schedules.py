@@ -40,40 +40,34 @@ def test_a_time_is_fired_once_with_all_that_a_run_is_told_of_it(clockwork_of: Ma
     assert clockwork.broken() == []
 
 
-@pytest.mark.parametrize(
-    ("options", "runs", "outcomes", "missed"),
-    [
-        ({"catch_up": "last"}, 1, ["fired"], 59),
-        ({"catch_up": "all"}, 60, ["fired"] * 60, 0),
-        ({"catch_up": "all", "catch_up_limit": 7}, 7, ["missed"] + ["fired"] * 7, 53),
-        ({"catch_up": "none"}, 0, ["missed"], None),
-        ({"catch_up": "last", "max_lateness": 10}, 0, ["missed"], None),
-        ({"catch_up": "all", "max_lateness": 330}, 5, ["missed"] + ["fired"] * 5, 55),
-    ],
-)
-def test_an_hour_without_a_beat_is_made_up_for_as_the_schedule_says(
-    clockwork_of: MakeClockwork,
-    options: dict[str, object],
-    runs: int,
-    outcomes: list[str],
-    missed: int | None,
-) -> None:
-    clockwork = clockwork_of(scheduled("minutely", cron="* * * * *", **options))
-    first = clockwork.come_to("minutely", late=HOUR - 30)
+#: Of each: how many runs, what is on record, and how many times the first run stands for besides its own.
+_AFTER_AN_HOUR: dict[str, tuple[dict[str, object], int, list[str], int | None]] = {
+    "last": ({"catch_up": "last"}, 1, ["fired"], 59),
+    "all": ({"catch_up": "all"}, 60, ["fired"] * 60, 0),
+    "limited": ({"catch_up": "all", "catch_up_limit": 7}, 7, ["missed"] + ["fired"] * 7, 53),
+    "none": ({"catch_up": "none"}, 0, ["missed"], None),
+    "late": ({"catch_up": "last", "max_lateness": 10}, 0, ["missed"], None),
+    "all-late": ({"catch_up": "all", "max_lateness": 330}, 5, ["missed"] + ["fired"] * 5, 55),
+}
+
+
+def test_an_hour_without_a_beat_is_made_up_for_as_each_schedule_says(clockwork_of: MakeClockwork) -> None:
+    manifests = [scheduled(slug, cron="* * * * *", **case[0]) for slug, case in _AFTER_AN_HOUR.items()]
+    clockwork = clockwork_of(*manifests)
+    first = clockwork.come_to("last", late=HOUR - 30)
     clockwork.fire()
-    found = clockwork.runs()
-    assert len(found) == runs
-    assert clockwork.outcomes() == outcomes
-    if found:
-        assert found[0].missed == missed
-        assert found[-1].scheduled_at == micros(first + minutes(59))
-        assert [run.missed for run in found[1:]] == [0] * (runs - 1)
-    lost = [tick for tick in clockwork.ticks() if tick.outcome == "missed"]
-    assert sum(tick.missed + 1 for tick in lost) == (60 - runs if lost else 0)
-    clockwork.come_to("minutely")
+    for slug, (_, runs, outcomes, missed) in _AFTER_AN_HOUR.items():
+        found = [run for run in clockwork.runs() if run.trigger_value == f"{slug}:greet"]
+        assert (slug, len(found), clockwork.outcomes(slug)) == (slug, runs, outcomes)
+        if found:
+            assert found[0].missed == missed
+            assert found[-1].scheduled_at == micros(first + minutes(59))
+            assert [run.missed for run in found[1:]] == [0] * (runs - 1)
+        lost = [tick for tick in clockwork.ticks(slug) if tick.outcome == "missed"]
+        assert sum(tick.missed + 1 for tick in lost) == (60 - runs if lost else 0)
+    clockwork.come_to("last")
     clockwork.fire()
-    assert clockwork.outcomes()[-1] == "fired", "and it goes on"
-    assert len(clockwork.runs()) == runs + 1
+    assert [clockwork.outcomes(slug)[-1] for slug in _AFTER_AN_HOUR] == ["fired"] * 6, "and they go on"
     assert clockwork.broken() == []
 
 

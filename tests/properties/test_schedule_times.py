@@ -115,7 +115,7 @@ def test_every_zone_fires_as_cronsim_says_at_any_other_time() -> None:
     for name in _ZONES:
         after = _FIRST + timedelta(seconds=chance.randrange(int((_LAST - _FIRST).total_seconds())))
         cron = chance.choice((*_FIXED, *_ELAPSED))
-        until = after + timedelta(days=9)
+        until = after + timedelta(days=4)
         if _ours(cron, name, after, until) != _oracle(cron, name, after, until):
             wrong.append((cron, name, after))
     assert wrong == []
@@ -219,7 +219,7 @@ def test_the_rules_in_words() -> None:
 )
 def test_each_second_of_old_and_odd_zones_comes_once(zone: str) -> None:
     """With changes at 0:01, twice around Ramadan, by two hours: what fires each minute never skips one."""
-    for year in (1970, 1988, 2005, 2011, 2024):
+    for year in (1988, 2011, 2024):
         after = datetime(year, 1, 1, tzinfo=UTC)
         timing = Timing.from_options({"cron": "* * * * *", "timezone": zone})
         _, count = timing.newest(after, after + timedelta(days=365), 1)
