@@ -32,8 +32,9 @@ from runs left join ticks on ticks.id = runs.trigger_id
 where runs.id = :run_id and runs.trigger_type = 'schedule' and coalesce(ticks.origin, '') = ''
 """)
 _LAST_SCHEDULED: Final = Sql("""
-select max(id) from runs
-where project_id = :project_id and trigger_value {in:attachments} and trigger_type = 'schedule' and status = 'failed'
+select id from runs
+where project_id = :project_id and trigger_value = :attachment and trigger_type = 'schedule' and status = 'failed'
+order by id desc limit 1
 """)
 
 
@@ -95,5 +96,6 @@ def scheduled_failure(tx: Tx, run_id: str) -> ScheduledFailure | None:
 
 def last_scheduled_failure(tx: Tx, project_id: str, attachments: list[str]) -> str | None:
     """The newest failed run of these attachments of schedules."""
-    found = tx.value(_LAST_SCHEDULED, {"project_id": project_id, "attachments": attachments})
-    return None if found is None else str(found)
+    rows = ({"project_id": project_id, "attachment": each} for each in attachments)
+    found = (tx.value(_LAST_SCHEDULED, row) for row in rows)
+    return max((str(run_id) for run_id in found if run_id is not None), default=None)

@@ -22,9 +22,11 @@ where kind = 'schedule' and retired_at is null and disabled_at is null and (paus
 """
 _ALL: Final = Sql(f"{_SCHEDULES} order by id")
 _LOCKED: Final = Sql(f"{_SCHEDULES} and id = :id {{for_update}}")
+# One attachment each, so that it is the last entry of an index: a schedule may fire each second for a month.
 _SUCCEEDED: Final = Sql("""
-select max(finished_at) from runs
-where project_id = :project_id and trigger_value {in:attachments} and trigger_type = 'schedule' and status = 'success'
+select finished_at from runs
+where project_id = :project_id and trigger_value = :attachment and trigger_type = 'schedule' and status = 'success'
+order by finished_at desc limit 1
 """)
 _NOTE_SUCCESS: Final = Sql("""
 update sources set succeeded_at = :at where id = :id and (succeeded_at is null or succeeded_at < :at)
@@ -62,12 +64,11 @@ def lock_expecting(tx: Tx, source_id: str) -> Expecting | None:
 
 def succeeded_at(tx: Tx, schedule: Expecting) -> datetime | None:
     """When a run of it ended well last, as far as is known."""
-    attachments = [
-        attachment_id(schedule.manifest.slug, each.workflow) for each in schedule.manifest.attachments
-    ]
-    row = {"project_id": schedule.project_id, "attachments": attachments}
-    found = from_micros(tx.value(_SUCCEEDED, row))
-    return max((each for each in (found, schedule.succeeded_at) if each is not None), default=None)
+    slug, known = schedule.manifest.slug, [schedule.succeeded_at]
+    for each in schedule.manifest.attachments:
+        row = {"project_id": schedule.project_id, "attachment": attachment_id(slug, each.workflow)}
+        known.append(from_micros(tx.value(_SUCCEEDED, row)))
+    return max((at for at in known if at is not None), default=None)
 
 
 def note_success(tx: Tx, source_id: str, at: int) -> None:
