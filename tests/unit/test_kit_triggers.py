@@ -135,6 +135,13 @@ def test_a_transform_that_fails_and_one_that_crashes(keystroke: TestKit) -> None
         assert (run.status, run.recoveries) == ("success", 1)
 
 
+def test_a_recorded_run_behind_a_transform_is_rehearsed(keystroke: TestKit) -> None:
+    keystroke.stub("company_of", returns="Engines")
+    run = keystroke.deliver(signups, ADA, query={"team": "a"}).run
+    replayed = keystroke.replay(run, welcome)
+    assert (replayed.ended, replayed.output, replayed.unused) == (True, run.output, ())
+
+
 def test_the_request_of_a_form(keystroke: TestKit) -> None:
     form = {"content-type": "application/x-www-form-urlencoded", "x-event": "push"}
     assert keystroke.deliver(hooks, b"a=1", headers=form).run.output[0] == "POST push {'a': '1'}"

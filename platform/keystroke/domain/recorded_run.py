@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from keystroke.clock import rfc3339
+from keystroke.domain.actor import Trigger
 from keystroke.domain.states import Status
 from keystroke.domain.step import Step, StepKind, StepStatus, StepTry
 
@@ -14,6 +15,8 @@ from keystroke.domain.step import Step, StepKind, StepStatus, StepTry
 _PLAIN = (
     "identity", "key", "name", "attempt", "digest", "input", "output", "error", "child_run_id", "copied_from", "event",
 )  # fmt: skip
+_TRIGGER_TIMES = ("fired_at", "scheduled_at", "previous_fire")
+_UNKNOWN = Trigger("replay", "Rehearsal")
 _TIMES = ("started_at", "finished_at", "due_at", "now")
 
 
@@ -21,7 +24,7 @@ _TIMES = ("started_at", "finished_at", "due_at", "now")
 class RecordedRun:
     """What a rehearsal needs. `input` and the steps hold sealed secrets; `admitted`: the input was validated by an attempt.
 
-    `attempt` counts the claims so far, `deployment` is the code version that ran it last.
+    `attempt` counts the claims so far, `deployment` is the code version that ran it last; `trigger` is what `ctx.trigger` tells.
     """
 
     id: str
@@ -34,13 +37,15 @@ class RecordedRun:
     steps: tuple[Step, ...]
     tags: dict[str, str] = field(default_factory=dict)
     deployment: str | None = None
+    trigger: Trigger = _UNKNOWN
 
     def as_json(self) -> dict[str, Any]:
         """The document that a rehearsal elsewhere reads."""
         return {
             "id": self.id, "workflow": self.workflow, "status": self.status.value, "attempt": self.attempt,
             "input": self.input, "admitted": self.admitted, "seed": self.seed, "tags": self.tags,
-            "deployment": self.deployment, "steps": [_step_json(step) for step in self.steps],
+            "deployment": self.deployment, "trigger": _trigger_json(self.trigger),
+            "steps": [_step_json(step) for step in self.steps],
         }  # fmt: skip
 
     @classmethod
@@ -49,8 +54,22 @@ class RecordedRun:
         return cls(
             id=data["id"], workflow=data["workflow"], status=Status(data["status"]), attempt=data["attempt"],
             input=data["input"], admitted=data["admitted"], seed=data["seed"], tags=dict(data["tags"]),
-            deployment=data["deployment"], steps=tuple(_step(each) for each in data["steps"]),
+            deployment=data["deployment"], trigger=_trigger(data.get("trigger")),
+            steps=tuple(_step(each) for each in data["steps"]),
         )  # fmt: skip
+
+
+def _trigger_json(trigger: Trigger) -> dict[str, Any]:
+    plain: dict[str, Any] = {name: getattr(trigger, name) for name in Trigger.__slots__}
+    return plain | {name: rfc3339(plain[name]) for name in _TRIGGER_TIMES}
+
+
+def _trigger(data: dict[str, Any] | None) -> Trigger:
+    """Of a document that an earlier version has written nothing is known."""
+    if data is None:
+        return _UNKNOWN
+    times = {name: _time(data[name]) for name in _TRIGGER_TIMES}
+    return Trigger(**{**data, **times})
 
 
 def _step_json(step: Step) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from keystroke.authoring.project import LoadedProject
 from keystroke.authoring.workflow import Workflow
 from keystroke.box import Box
-from keystroke.domain.actor import SYSTEM, Trigger
+from keystroke.domain.actor import SYSTEM
 from keystroke.domain.child import ChildEnd
 from keystroke.domain.lease import Lease
 from keystroke.domain.outcome import Failed, Outcome, Suspended
@@ -109,7 +109,11 @@ def _open_secrets(recorded: RecordedRun, box: Box | None) -> None:
             if box is None:
                 raise SecretUnreadable(key_id=key_id)
             box.hook_token(recorded.id, step.identity, key_id)
-    for payload in (recorded.input, *(part for step in recorded.steps for part in (step.input, step.output))):
+    for payload in (
+        recorded.input,
+        recorded.trigger.payload,
+        *(part for step in recorded.steps for part in (step.input, step.output)),
+    ):
         open_sealed(payload, refuse if box is None else box.decrypt)
 
 
@@ -272,7 +276,7 @@ def _lease(recorded: RecordedRun) -> Lease:
     return Lease(
         run_id=recorded.id, attempt=recorded.attempt + 1, project_id="", worker_id="", workflow=recorded.workflow,
         queue="", input=recorded.input, admitted=recorded.admitted, seed=recorded.seed, trace_id="0" * 32,
-        parent_span_id=None, trigger=Trigger("replay", "Rehearsal"), actor=SYSTEM, tags=dict(recorded.tags), failures=0,
+        parent_span_id=None, trigger=recorded.trigger, actor=SYSTEM, tags=dict(recorded.tags), failures=0,
         max_attempts=1, retry=None, parent_run_id=None, root_run_id=recorded.id, started_at=datetime.now(UTC),
         active=timedelta(), cancel_requested=False, more=False,
     )  # fmt: skip
