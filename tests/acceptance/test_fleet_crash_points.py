@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
 from keystroke.crashpoints import CRASH_POINTS
+from keystroke.domain.actor import LOCAL_OWNER
 from keystroke.domain.states import Status
+from keystroke.operations.backfill_trigger import BackfillRequest, start_backfill
+from keystroke.store import access, backfills, sources
 from keystroke.store.sql import Sql
 from support import acting
 from support.processes import Started, environment_of
@@ -82,13 +86,15 @@ OF_ACTS = {
 }  # fmt: skip
 OF_BEATS = {
     "run-waking", "run-woken", "run-recovering", "run-recovered", "child-canceling", "child-canceled",
-    "schedule-firing", "schedule-fired",
+    "schedule-firing", "schedule-fired", "backfill-firing", "backfill-fired",
 }  # fmt: skip
 _ROOTS = Sql("select id from runs where parent_run_id is null and trigger_type <> 'schedule' order by id")
 _UNPAIRED = Sql("""
 select coalesce(runs.id, ticks.id) as id from ticks full join runs on runs.trigger_id = ticks.id
 where (ticks.id is null and runs.trigger_type = 'schedule') or (runs.id is null and ticks.outcome = 'fired')
 """)
+_BACKFILLED = Sql("select run_ids from ticks where origin = :origin")
+DAY = datetime(2026, 3, 2, tzinfo=UTC)
 OF_CHILDREN = CRASH_POINTS - OF_ACTS - OF_BEATS
 
 
@@ -155,6 +161,7 @@ def test_dying_at_every_crash_point_costs_time_alone(reaper: Reaper) -> None:
     _many_are_started_all_or_none(reaper)
     _what_is_posted_is_there_once(reaper)
     _a_schedule_fires_each_time_whole_or_not_yet(reaper)
+    _a_backfill_fires_once_for_each_time(reaper)
     _a_cancel_reaches_the_children(reaper)
     _a_worker_and_its_recoverers_die(reaper, worker)
     assert reaper.died_at == CRASH_POINTS
@@ -201,6 +208,28 @@ def _a_schedule_fires_each_time_whole_or_not_yet(reaper: Reaper) -> None:
     wait_until(lambda: reaper.beats() or reaper.died_at >= both, 60, what="beats have died while they fired")
     with reaper.fleet.database.read() as tx:
         assert tx.rows(_UNPAIRED) == [], "a tick and its run are there together"
+
+
+def _a_backfill_fires_once_for_each_time(reaper: Reaper) -> None:
+    """Beats have died in the midst of it and behind it, before they told anybody."""
+    fleet = reaper.fleet
+    with fleet.database.read() as tx:
+        project = access.get_project(access.local_scope(tx), tx, acting.PROJECT)
+        ticking = sources.of_slug(tx, project.id, "ticking")
+    assert ticking is not None
+    request = BackfillRequest(LOCAL_OWNER, DAY, DAY + timedelta(minutes=1))
+    made = start_backfill(fleet.database, project, ticking.id, request)
+
+    def ended() -> bool:
+        with fleet.database.read() as tx:
+            return backfills.backfill_of(tx, made.id).status == "completed"
+
+    wait_until(lambda: reaper.beats() or ended(), 60, what="the backfill has ended")
+    assert reaper.died_at >= {"backfill-firing", "backfill-fired"}
+    with fleet.database.read() as tx:
+        fired = [row.run_ids for row in tx.rows(_BACKFILLED, {"origin": made.origin})]
+        assert tx.rows(_UNPAIRED) == []
+    assert len(fired) == len(set(fired)) == 30
 
 
 def _a_cancel_reaches_the_children(reaper: Reaper) -> None:

@@ -9,13 +9,14 @@ from typing import Final
 from support.sources import ROOT
 
 #: Transactions that are no part of a run's life: people and keys, the fleet and its queues, what is shown, what is deleted, and
-#: places in limits, which are given away anew where they were forgotten; what was refused.
+#: places in limits, which are given away anew where they were forgotten; what was refused;
+#: what operators set on triggers and ask of them.
 _NO_LIFE_CYCLE: Final = {
     "api_keys", "drain_worker", "fleet_state", "pause_queue", "publish_deployment", "record_progress",
     "record_tags", "record_trace", "retention", "put_secret", "delete_secret",
     "send_notifications", "find_late_schedules",
     "unpark_runs", "pause_failing", "read_recorded_run", "record_step.note_running_steps", "recover_runs.recover_dead_workers",
-    "receive_delivery.refuse_delivery",
+    "receive_delivery.refuse_delivery", "set_trigger", "set_poll_state", "backfill_trigger",
 }  # fmt: skip
 _WRITING: Final = {"transaction", "held", "statement"}
 
