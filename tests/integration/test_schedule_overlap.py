@@ -9,6 +9,8 @@ import pytest
 from keystroke.domain.actor import LOCAL_OWNER
 from keystroke.domain.failure import Failure
 from keystroke.domain.outcome import Failed
+from keystroke.domain.presentation import run_json
+from keystroke.domain.sentences import sentence_of
 from keystroke.domain.source import UNTIL_RESUMED
 from keystroke.domain.states import Reason, Status
 from keystroke.operations.cancel_run import cancel_run
@@ -16,6 +18,7 @@ from keystroke.operations.pause_failing import pause_failing
 from keystroke.operations.set_trigger import Pause
 from keystroke.operations.unpark_runs import Place, unpark_forgotten, unpark_overlapping
 from keystroke.store.sql import Sql
+from keystroke.store.standing import get_standing
 from support.limited import limited
 from support.schedules import Clockwork, MakeClockwork, scheduled
 
@@ -34,6 +37,14 @@ def _claimed(clockwork: Clockwork) -> str:
     lease = clockwork.stage.claim()
     assert lease is not None
     return lease.run_id
+
+
+def _told(clockwork: Clockwork, run_id: str) -> str:
+    """What people read of a run that waits."""
+    run = clockwork.stage.run(run_id)
+    with clockwork.database.read() as tx:
+        standing = get_standing(clockwork.stage.scope, tx, run_id, run.status_reason)
+    return sentence_of(run_json(run, frozenset()), None, standing)
 
 
 def test_allow_starts_another_one(clockwork_of: MakeClockwork) -> None:
@@ -69,6 +80,7 @@ def test_queue_one_keeps_one_waiting_that_begins_when_the_other_has_ended(
     assert clockwork.outcomes() == ["fired", "fired", "skipped_overlap", "skipped_overlap"]
     _, waiting = clockwork.runs()
     assert clockwork.stage.run(waiting.id).status_reason is Reason.WAITING_FOR_CONCURRENCY
+    assert "of the same schedule" in _told(clockwork, waiting.id)
     assert unpark_overlapping(clockwork.database) == set(), "the other goes on"
     assert unpark_forgotten(clockwork.database, Place())[0] == set()
     assert clockwork.stage.claim() is None

@@ -39,7 +39,7 @@ REASONS: Final[dict[Reason, str]] = {
     Reason.CANCELED_BY_PARENT: "Canceled together with the run that started it.",
     Reason.CONCURRENCY_SKIPPED: "Skipped: as many runs as its limit allows were at work already.",
     Reason.CONCURRENCY_REPLACED: "Canceled: a newer run with the same key took its place.",
-    Reason.OVERLAP: "Skipped: the run before it was still at work.",
+    Reason.OVERLAP: "Canceled: the next time of its schedule came while it was still at work.",
 }
 STATUSES: Final[dict[Status, str]] = {
     Status.QUEUED: "Queued: waiting to be started.",
@@ -81,6 +81,8 @@ def _paused(record: dict[str, Any], standing: Standing) -> str:
 
 
 def _concurrency(_record: dict[str, Any], standing: Standing) -> str:
+    if not standing.limit:
+        return "Queued: it starts when the run before it, of the same schedule, has ended."
     shared = f"for {standing.shared} " if standing.shared else ""
     return f"Queued: {standing.running} of {standing.limit} {shared}are running{_ahead(standing)}."
 

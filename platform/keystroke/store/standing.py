@@ -17,6 +17,7 @@ from keystroke.store.access import Project, find_project
 from keystroke.store.database import Tx
 from keystroke.store.deployments import get_workflow
 from keystroke.store.limits import ACTIVE, RATE, RUNNING
+from keystroke.store.schedules import OVERLAP
 from keystroke.store.sql import Sql
 
 _LONGEST_QUERY: Final = 2.0
@@ -60,7 +61,7 @@ def get_standing(scope: Scope, tx: Tx, run_id: str, reason: Reason | None) -> St
         due=from_micros(row.due_at) if row.status != Status.QUEUED else None,
         shared=_shared(scope, tx, project, row, reason),
         running=row.running,
-        limit=row.concurrency_limit or 0,
+        limit=0 if row.parked_on == OVERLAP else row.concurrency_limit or 0,
         rate=row.rate_limit or 0,
         per=timedelta(microseconds=row.rate_per_us or 0),
         ahead=_ahead(tx, row, reason),
