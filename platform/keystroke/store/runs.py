@@ -20,7 +20,7 @@ from keystroke.domain.usage import to_nano
 from keystroke.store.database import Tx
 from keystroke.store.sql import Guarded, Sql
 
-_INSERT: Final = Sql("""
+_INSERT: Final = """
 insert into runs (
     id, events, organization_id, project_id, kind, workflow, workflow_name, queue, priority, status, max_attempts, retry,
     retention_us, due_at, admitted_at, created_at, queued_at, updated_at, trigger_type, trigger_label, trigger_value,
@@ -36,18 +36,26 @@ select :id, 1, :organization_id, :project_id, 'workflow', :workflow, :workflow_n
     :concurrency_policy, :rate_key, :rate_limit, :rate_per_us, :behind_transform, :scheduled_at, :previous_fire_at,
     :missed
 from (select {now} as now) clock
-returning due_at > created_at
-""")
-_INSERT_PAYLOAD: Final = Sql("insert into run_payloads (run_id, name, body) values (:run_id, :name, :body)")
+returning id, due_at > created_at as scheduled
+"""
+_PAYLOADS_OF_NEW: Final = """
+insert into run_payloads (run_id, name, body)
+select moved.id, given.name, given.body from {moved}, (
+    select 'input' as name, cast(:input as text) as body
+    union all select 'trigger', cast(:trigger_payload as text)) given
+where given.body is not null
+"""
+_CREATION_OF_NEW: Final = """
+insert into transitions (run_id, event, at, transition, status, attempt, actor_type, actor_id, actor_name)
+select moved.id, 1, {now}, 'create', 'queued', 0, :actor_type, :actor_id, :actor_name from {moved}
+"""
+#: A run with its payloads and the first entry of its timeline: each start and each delivery waits for this.
+_INSERT_WHOLE: Final = Guarded(_INSERT, (_PAYLOADS_OF_NEW, _CREATION_OF_NEW))
 _INSERT_TAG: Final = Sql(
     "insert into run_tags (run_id, project_id, key, value) values (:run_id, :project_id, :key, :value)"
 )
 # Once it is canceled it has to be looked for children. Told by a look at them a cancel would not see the youngest.
 _MARK_PARENT: Final = Sql("update runs set cascading = 1 where id = :run_id and cascading = 0")
-_INSERT_CREATION: Final = Sql("""
-insert into transitions (run_id, event, at, transition, status, attempt, actor_type, actor_id, actor_name)
-values (:run_id, 1, {now}, 'create', 'queued', 0, :actor_type, :actor_id, :actor_name)
-""")
 # The timeline's entry, made by a guarded update from the row that it has moved.
 TRANSITION_OF_MOVED: Final = """
 insert into transitions (run_id, event, at, transition, status, reason, attempt, worker_id, actor_type, actor_id,
@@ -155,18 +163,12 @@ class Moved:
 
 def insert_run(tx: Tx, run: NewRun) -> bool:
     """Insert the run as `queued` with payloads, tags and its first timeline entry; True when it is due already."""
-    scheduled = tx.value(_INSERT, _row(run))
+    inserted = tx.guarded(
+        _INSERT_WHOLE, {**_row(run), "input": run.input, "trigger_payload": run.trigger_payload}
+    )
+    assert inserted is not None, "an insert without a condition"
     if run.lineage.parent_run_id is not None and not run.lineage.detached:
         tx.run(_MARK_PARENT, {"run_id": run.lineage.parent_run_id})
-    payloads = {"input": run.input, "trigger": run.trigger_payload}
-    tx.run_many(
-        _INSERT_PAYLOAD,
-        [
-            {"run_id": run.id, "name": name, "body": body}
-            for name, body in payloads.items()
-            if body is not None
-        ],
-    )
     tx.run_many(
         _INSERT_TAG,
         [
@@ -174,8 +176,7 @@ def insert_run(tx: Tx, run: NewRun) -> bool:
             for key, value in run.tags.items()
         ],
     )
-    tx.run(_INSERT_CREATION, {"run_id": run.id, **_actor_columns(run.actor)})
-    return not scheduled
+    return not inserted.scheduled
 
 
 def move(
