@@ -5,39 +5,56 @@ Every layer raises these; the API turns them into problem documents, the CLI int
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
+from keystroke.error import InvalidInput, KeystrokeError, PathError, sum_up
+from keystroke.trigger_errors import (
+    BackfillEnded,
+    BackfillNotFound,
+    ChallengeRefused,
+    DeliveryNotFound,
+    DeliveryNotKept,
+    DeliveryRateLimited,
+    DeliveryRefused,
+    EndpointNotFound,
+    EndpointRetired,
+    InvalidDelivery,
+    InvalidPayload,
+    InvalidState,
+    InvalidTriggerChange,
+    NoStateKept,
+    NotADedupeKey,
+    NotAttached,
+    SecretNotFound,
+    SourceGone,
+    StateChanged,
+    StateEdited,
+    TickCanceled,
+    TickTimedOut,
+    TickUnderWay,
+    TooManyPayloads,
+    TransformGone,
+    TriggerEventNotFound,
+    TriggerNotFound,
+    TriggerRetired,
+    Unverified,
+    WrongTriggerKind,
+)
 
-class KeystrokeError(Exception):
-    """Keystroke could not do what was asked."""
-
-    #: Short stable name, used as the problem document's type.
-    code: ClassVar[str] = "error"
-
-    def __init__(self, **fields: Any) -> None:
-        """Keep the fields as attributes and fill them into the docstring."""
-        for name, value in fields.items():
-            setattr(self, name, value)
-        super().__init__(inspect.cleandoc(type(self).__doc__ or "").format(**fields))
-
-
-@dataclass(frozen=True, slots=True)
-class PathError:
-    """One thing that is wrong with a payload: where (a JSONPath such as `$.email`) and what."""
-
-    path: str
-    message: str
-
-    def as_json(self) -> dict[str, str]:
-        """`{path, message}`, as in a problem document."""
-        return {"path": self.path, "message": self.message}
-
-
-def _summary(errors: list[PathError]) -> str:
-    shown = "; ".join(f"{error.path}: {error.message}" for error in errors[:3])
-    return shown + (f" (and {len(errors) - 3} more)" if len(errors) > 3 else "")
+#: What is written in the modules beside this one; the rest is here.
+__all__ = [
+    "BackfillEnded", "BackfillNotFound", "ChallengeRefused", "DeliveryNotFound", "DeliveryNotKept",
+    "DeliveryRateLimited", "DeliveryRefused", "EndpointNotFound", "EndpointRetired", "InvalidDelivery",
+    "InvalidInput", "InvalidPayload", "InvalidState", "InvalidTriggerChange", "KeystrokeError",
+    "NoStateKept", "NotADedupeKey", "NotAttached", "PathError", "SecretNotFound", "SourceGone",
+    "StateChanged", "StateEdited", "TickCanceled", "TickTimedOut", "TickUnderWay", "TooManyPayloads",
+    "TransformGone", "TriggerEventNotFound", "TriggerNotFound", "TriggerRetired", "Unverified",
+    "WrongTriggerKind",
+]  # fmt: skip
+# Records and people know them by this module's name, wherever they are written.
+for _name in __all__:
+    globals()[_name].__module__ = __name__
 
 
 class InvalidSettings(KeystrokeError):
@@ -49,30 +66,10 @@ class InvalidSettings(KeystrokeError):
     problems: str
 
 
-class InvalidInput(KeystrokeError):
-    """The input does not fit {what}: {summary}"""
-
-    code = "invalid-input"
-    what: str
-    summary: str
-    errors: list[PathError]
-
-    def __init__(self, *, what: str, errors: list[PathError]) -> None:
-        """Sum up the first three errors; all of them stay in `errors`."""
-        super().__init__(what=what, summary=_summary(errors), errors=errors)
-
-
 class InvalidAnswer(InvalidInput):
     """The answer does not fit {what}: {summary}"""
 
     code = "invalid-answer"
-    __init__ = InvalidInput.__init__
-
-
-class InvalidDelivery(InvalidInput):
-    """The body does not fit {what}: {summary}"""
-
-    code = "invalid-delivery"
     __init__ = InvalidInput.__init__
 
 
@@ -99,7 +96,7 @@ class InvalidValue(KeystrokeError):
 
     def __init__(self, *, what: str, type: str, errors: list[PathError]) -> None:
         """Sum up the first three errors; all of them stay in `errors`."""
-        super().__init__(what=what, type=type, summary=_summary(errors), errors=errors)
+        super().__init__(what=what, type=type, summary=sum_up(errors), errors=errors)
 
 
 class UnsupportedType(KeystrokeError):
@@ -252,123 +249,6 @@ class HookEnded(KeystrokeError):
     code = "hook-ended"
 
 
-class TriggerNotFound(KeystrokeError):
-    """There is no trigger {trigger} in project {project}.{hint}"""
-
-    code = "trigger-not-found"
-
-
-class TriggerEventNotFound(KeystrokeError):
-    """The trigger {trigger} has no delivery or tick {event} on record."""
-
-    code = "trigger-event-not-found"
-
-
-class TriggerRetired(KeystrokeError):
-    """The trigger {trigger} is retired: the code that is deployed now does not have it."""
-
-    code = "trigger-retired"
-
-
-class WrongTriggerKind(KeystrokeError):
-    """The trigger {trigger} is a {kind}: {why}"""
-
-    code = "wrong-trigger-kind"
-
-
-class NotAttached(KeystrokeError):
-    """The workflow {workflow} is not attached to the trigger {trigger}; there are: {known}"""
-
-    code = "not-attached"
-
-
-class InvalidTriggerChange(InvalidInput):
-    """The change does not fit {what}: {summary}"""
-
-    code = "invalid-trigger-change"
-    __init__ = InvalidInput.__init__
-
-
-class InvalidPayload(InvalidInput):
-    """The payload does not fit {what}: {summary}"""
-
-    code = "invalid-payload"
-    __init__ = InvalidInput.__init__
-
-
-class InvalidState(InvalidInput):
-    """The state does not fit {what}: {summary}"""
-
-    code = "invalid-state"
-    __init__ = InvalidInput.__init__
-
-
-class StateChanged(KeystrokeError):
-    """The state of the trigger {trigger} is not the one that was read (version {version}): read it again, and change that."""
-
-    code = "state-changed"
-
-
-class TickUnderWay(KeystrokeError):
-    """The tick {tick} of the trigger {trigger} is under way: try again when it has ended."""
-
-    code = "tick-under-way"
-
-
-class SourceGone(KeystrokeError):
-    """The code that is deployed now has no poll {source}; the tick was made when it had one."""
-
-    code = "source-gone"
-
-
-class TooManyPayloads(KeystrokeError):
-    """The poll {source} gave {count} payloads at once, of at most {most}: give fewer, and keep in its state where to go on."""
-
-    code = "too-many-payloads"
-
-
-class NoStateKept(KeystrokeError):
-    """The poll {source} gave a state, and keeps none: say which with @poll(..., state=Model)."""
-
-    code = "no-state-kept"
-
-
-class NotADedupeKey(KeystrokeError):
-    """The dedupe_key of {source} gave {found}; it has to give text, not empty, or a whole number."""
-
-    code = "not-a-dedupe-key"
-
-
-class StateEdited(KeystrokeError):
-    """The state of {source} was edited while the tick was executed: nothing of it counts, the next one goes on from the edited state."""
-
-    code = "state-edited"
-
-
-class TickTimedOut(KeystrokeError):
-    """The tick worked for {worked} s, all attempts together; its timeout is {timeout} s."""
-
-    code = "tick-timed-out"
-
-
-class TickCanceled(KeystrokeError):
-    """Somebody has canceled the tick: nothing of it counts."""
-
-    code = "tick-canceled"
-
-
-class BackfillNotFound(KeystrokeError):
-    """There is no backfill {backfill}."""
-
-    code = "backfill-not-found"
-
-
-class BackfillEnded(KeystrokeError):
-    """The backfill {backfill} has ended already: it is {status}."""
-
-    code = "backfill-ended"
-
-
 class IdempotencyConflict(KeystrokeError):
     """The idempotency key {key} was used for run {run_id}: another replay, or with another input, tags, priority or run_at."""
 
@@ -453,12 +333,6 @@ class WorkflowGone(KeystrokeError):
     code = "workflow-gone"
 
 
-class TransformGone(KeystrokeError):
-    """The code that is deployed now has no transform for {attachment}; the run was started when it had one."""
-
-    code = "transform-gone"
-
-
 class DatabaseUnavailable(KeystrokeError):
     """The database does not answer: {why}"""
 
@@ -481,62 +355,6 @@ class SecretUnreadable(KeystrokeError):
     """A secret was encrypted with key {key_id}, which KEYSTROKE_SECRET_KEY does not hold; add that key behind the current one."""
 
     code = "secret-unreadable"
-
-
-class SecretNotFound(KeystrokeError):
-    """There is no secret {name} in project {project}."""
-
-    code = "secret-not-found"
-
-
-class Unverified(KeystrokeError):
-    """The delivery is not known to be its sender's: {why}."""
-
-    code = "unverified"
-    why: str
-
-
-class EndpointNotFound(KeystrokeError):
-    """There is no webhook at {endpoint}."""
-
-    code = "endpoint-not-found"
-
-
-class EndpointRetired(KeystrokeError):
-    """The code that is deployed now has no webhook at {endpoint} any more."""
-
-    code = "endpoint-retired"
-
-
-class DeliveryRefused(KeystrokeError):
-    """The delivery is not signed as this endpoint asks."""
-
-    code = "delivery-refused"
-
-
-class DeliveryRateLimited(KeystrokeError):
-    """The webhook {trigger} takes no more at the moment: try again in {retry_after} s."""
-
-    code = "delivery-rate-limited"
-    retry_after: int
-
-
-class ChallengeRefused(KeystrokeError):
-    """This is no handshake as {name} has it, or the token in it is another one."""
-
-    code = "challenge-refused"
-
-
-class DeliveryNotFound(KeystrokeError):
-    """There is no delivery {delivery_id}."""
-
-    code = "delivery-not-found"
-
-
-class DeliveryNotKept(KeystrokeError):
-    """The delivery {delivery_id} cannot be replayed: {why}"""
-
-    code = "delivery-not-kept"
 
 
 class ApiKeyNotFound(KeystrokeError):
