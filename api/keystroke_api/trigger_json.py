@@ -19,15 +19,17 @@ from keystroke_api.signing import public_url, signing_of
 Json = dict[str, Any]
 
 
-def summary_json(project: Project, source: Source, last: TriggerEvent | None) -> Json:
-    """A trigger with its newest event."""
+def summary_json(
+    project: Project, source: Source, last: TriggerEvent | None, trouble: str | None = None
+) -> Json:
+    """A trigger with its newest event; `trouble` is what is wrong with the secret that it needs."""
     manifest, words = source.manifest, hidden()
     return {
         "id": source.id, "slug": source.slug, "kind": manifest.kind, "name": manifest.name,
         "description": manifest.description, "project": project.slug, "source": manifest.source,
         "options": {**redact(_shown_options(source), words)},
         "attachments": [attachment_json(source, each) for each in source.attachments if each.retired_at is None],
-        "health": health_of(source, manifest.options).as_json(), "created_at": rfc3339(source.created_at),
+        "health": health_of(source, manifest.options, trouble).as_json(), "created_at": rfc3339(source.created_at),
         "retired_at": rfc3339(source.retired_at), "disabled_at": rfc3339(source.disabled_at),
         "paused_until": rfc3339(source.paused_until) if source.paused else None, "armed_at": rfc3339(source.armed_at),
         "next_at": rfc3339(next_at(source)), "last_at": rfc3339(source.last_at), "failures": source.failures,

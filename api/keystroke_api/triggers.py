@@ -6,7 +6,8 @@ from difflib import get_close_matches
 
 from keystroke.errors import TriggerNotFound
 from keystroke.operations.api_keys import Principal
-from keystroke.store import Tx, access, sources, trigger_events
+from keystroke.operations.secret_health import secret_trouble, secret_troubles
+from keystroke.store import access, sources, trigger_events
 from keystroke.store.access import Project
 from keystroke.store.sources import Source
 from keystroke_api.rest.workflows import find_default_project, find_project
@@ -45,11 +46,18 @@ def read_trigger(caller: Principal, project: Project, source: Source) -> Json:
     with services().database.read() as tx:
         last = trigger_events.list_events(caller.scope, tx, source, limit=1)
         counts = trigger_events.count_recent(caller.scope, tx, source)
-    summary = summary_json(project, source, last[0] if last else None)
+    trouble = secret_trouble(source, services().secrets)
+    summary = summary_json(project, source, last[0] if last else None, trouble)
     return summary | {"payload_schema": source.manifest.payload_schema, "counts": counts}
 
 
-def read_triggers(caller: Principal, tx: Tx, listed: list[tuple[Project, Source]]) -> list[Json]:
+def read_triggers(caller: Principal, listed: list[tuple[Project, Source]]) -> list[Json]:
     """The JSON of several triggers as lists show them."""
-    last = trigger_events.list_last_events(caller.scope, tx, [source for _, source in listed])
-    return [summary_json(project, source, last.get(source.id)) for project, source in listed]
+    found = [source for _, source in listed]
+    with services().database.read() as tx:
+        last = trigger_events.list_last_events(caller.scope, tx, found)
+    troubles = secret_troubles(found, services().secrets)
+    return [
+        summary_json(project, source, last.get(source.id), troubles.get(source.id))
+        for project, source in listed
+    ]

@@ -25,12 +25,13 @@ def test_triggers_are_listed_and_shown_with_how_they_are_doing(triggers: Trigger
     api = triggers.api
     listed = fits(api, "/triggers", "get", api.get("/triggers"))["data"]
     assert [(each["slug"], each["kind"], each["health"]["status"]) for each in listed] == [
-        ("hourly", "schedule", "ok"), ("inbox", "poll", "ok"), ("signup", "webhook", "ok"),
+        ("hourly", "schedule", "ok"), ("inbox", "poll", "ok"), ("signup", "webhook", "unhealthy"),
     ]  # fmt: skip
     signup = fits(api, "/triggers/{trigger}", "get", api.get("/triggers/signup"))
     assert signup["url"] == "http://localhost/triggers/demo/signup"
     assert signup["signing"]["secret"] == "env:SIGNUP_SECRET"
     assert "webhook-signature" in signup["signing"]["how"]
+    assert "SIGNUP_SECRET is not set" in signup["health"]["why"]
     assert [(each["id"], each["transform"]) for each in signup["attachments"]] == [
         ("signup:greet", False), ("signup:count", True),
     ]  # fmt: skip
@@ -156,7 +157,7 @@ def test_attachments_are_switched_one_by_one_and_survive_a_redeploy(triggers: Tr
     retired = {
         each["slug"]: each["health"]["status"] for each in api.get("/triggers?retired=true").json["data"]
     }
-    assert retired == {"hourly": "ok", "inbox": "retired", "signup": "ok"}
+    assert retired == {"hourly": "ok", "inbox": "retired", "signup": "unhealthy"}
 
 
 BAD_CHANGES: list[Any] = [

@@ -54,8 +54,7 @@ def list_triggers(caller: Principal, query: TriggersQuery) -> Response:
             for source in sources.of_project(tx, project.id, retired=query.retired)
             if _is_wanted(source, query)
         ]
-        rows = read_triggers(caller, tx, listed)
-    return json_answer({"data": rows})
+    return json_answer({"data": read_triggers(caller, listed)})
 
 
 @operation(

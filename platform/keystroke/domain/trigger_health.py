@@ -56,14 +56,16 @@ class Health:
         return {"status": self.status, "why": self.why, "until": rfc3339(self.until)}
 
 
-def health_of(source: Standing, options: Mapping[str, Any]) -> Health:
-    """The first of these that holds: retired, disabled, paused, unhealthy, ok."""
+def health_of(source: Standing, options: Mapping[str, Any], trouble: str | None = None) -> Health:
+    """The first of these that holds: retired, disabled, paused, unhealthy, ok. `trouble` is what else is wrong with it."""
     if source.retired_at is not None:
         return Health("retired", "The code that is deployed now does not have it.")
     if source.disabled_at is not None:
         return Health("disabled", "An operator has disabled it.")
     if source.paused:
         return Health("paused", source.pause_reason, source.paused_until)
+    if trouble is not None:
+        return Health("unhealthy", trouble)
     if source.failures >= (options.get("unhealthy_after") or UNHEALTHY_AFTER):
         return Health("unhealthy", f"The last {source.failures} in a row have failed.")
     return Health("ok")
