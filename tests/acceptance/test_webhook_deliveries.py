@@ -129,8 +129,11 @@ def test_what_was_acknowledged_is_there_once_whoever_dies(
             api = _kill(processes, settings, api, everybody=kill == KILLS // 2 + 1)
         for each in sending:
             each.result()
-    _assert_each_event_is_one_run(database, senders)
+    duplicates = _assert_each_event_is_one_run(database, senders)
     assert senders.lost > 0, "nobody noticed the deaths"
+    print(
+        f"{POSTS} posts of {EVENTS} events, {senders.lost} unanswered, {duplicates} duplicates, {KILLS} kills"
+    )
 
 
 def _shares() -> list[list[int]]:
@@ -166,7 +169,8 @@ def _kill(processes: Processes, settings: Settings, api: Started, *, everybody: 
     return api
 
 
-def _assert_each_event_is_one_run(database: Database, senders: Senders) -> None:
+def _assert_each_event_is_one_run(database: Database, senders: Senders) -> int:
+    """How many duplicates are on record."""
     with database.read() as tx:
         fired, others, runs = tx.rows(_FIRED), tx.rows(_OTHERS), tx.rows(_RUNS)
         inputs = {row.run_id: json.loads(row.body)["name"] for row in tx.rows(_INPUTS)}
@@ -182,6 +186,7 @@ def _assert_each_event_is_one_run(database: Database, senders: Senders) -> None:
         assert named == {(holder.id, _run_of(inputs, holder, number))}
     assert senders.answered == POSTS
     assert len(others) >= POSTS - EVENTS, "what was acknowledged is on record, each time"
+    return len(others)
 
 
 def _run_of(inputs: dict[str, str], delivery: Any, number: int) -> str:
