@@ -28,19 +28,25 @@ class FireSchedules:
     def __init__(self) -> None:
         """Nothing is known yet about the next one."""
         self.every = _LONGEST
+        self._box: Box | None = None
 
     def run(self, means: Means) -> None:
         """Fire all that are due, batch by batch, and wake the queues of their runs."""
         self.every = _LONGEST
-        keys = means.settings.secret_key
-        box = Box(keys) if keys else None
         while (until := until_next_schedule(means.database)) is not None and until <= 0:
-            fired = fire_due_schedules(means.database, means.settings, box)
+            fired = fire_due_schedules(means.database, means.settings, self._box_of(means))
             if fired is None:
                 break
             _tell(means, fired)
         if until is not None:
             self.every = min(max(until, _SHORTEST), _LONGEST)
+
+    def _box_of(self, means: Means) -> Box | None:
+        """What seals the secrets of a payload; without a key nothing that has any is started."""
+        keys = means.settings.secret_key
+        if self._box is None and keys:
+            self._box = Box(keys)
+        return self._box
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ class Standing:
     """What is known of a run's waiting beyond its record; all of it is of one moment, `now`.
 
     `shared` names what the runs of its limit have in common ("customer acme"; empty: the workflow), `running` of `limit` of them
-    run (`limit` 0: it waits for the run before it, of its schedule), `ahead` come before it (`most_ahead` is where the count ends).
+    run (`limit` 0: it waits for the run before it, of its schedule), `ahead` come before it (MOST_AHEAD is where the count ends).
     `rate` runs may begin in `per`. `workers` serve its queue. `due` is when its pause is over. `hooks` are the names of those it
     waits for, `children` the number of child runs.
     """

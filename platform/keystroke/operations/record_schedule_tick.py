@@ -28,8 +28,9 @@ from keystroke.store import Database, Tx, access, deployments, schedules
 from keystroke.store.schedules import Clock, NewTick
 from keystroke.store.sources import Source
 
-#: Schedules that are looked after in one transaction.
+#: Schedules that are looked after in one transaction, and ticks with which it has enough.
 _BATCH: Final = 25
+_MOST_TICKS: Final = 40
 _INSTANT: Final = timedelta(microseconds=1)
 #: A pause that is longer ends by hand.
 _LONGEST_PAUSE: Final = timedelta(days=36_525)
@@ -90,7 +91,7 @@ class _Firing:
     def all(self) -> Fired:
         """Fire them, and record what came of it."""
         self._fired.paused = pause_failing_of(self._tx, self._due, self._settings)
-        clocks = [self._fire(source) for source in self._due]
+        clocks = [self._fire(source) for source in self._due if len(self._fired.ticks) < _MOST_TICKS]
         schedules.insert_ticks(self._tx, self._fired.ticks)
         schedules.set_clocks(self._tx, clocks)
         return self._fired
