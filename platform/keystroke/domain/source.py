@@ -2,7 +2,8 @@
 
 The `options` of a source depend on its kind. Times and durations are seconds, instants RFC 3339 texts.
 
-    webhook   {endpoint, verify, match, dedupe, rate_limit, respond, challenge}
+    webhook   {endpoint, verify: Verifier.as_json(), match: {place: [values]}, dedupe: place, rate_limit: {limit, per},
+               respond: {status, body, content_type}, challenge: name}; places are those of `domain.post`
     schedule  {cron, every, timezone, payload, catch_up, catch_up_limit, overlap, jitter, starts_at, ends_at, pause_after,
                max_lateness, expected_within}
     poll      {cron, every, timezone, timeout, queue, group, state_schema, unhealthy_after, filter, dedupe_for}
