@@ -26,8 +26,12 @@ pytestmark = pytest.mark.timeout(300)
 LIFE = '''
     """A life with everything that is recorded."""
 
-    from keystroke import Context, HookTimeout, action, schedule, webhook, workflow
+    import time
+    from pathlib import Path
+
+    from keystroke import Context, HookTimeout, PollResult, action, poll, schedule, webhook, workflow
     from keystroke.verify import open_endpoint
+    from pydantic import BaseModel
     from marks import mark
 
 
@@ -69,6 +73,22 @@ LIFE = '''
     ticking = schedule("ticking", every="2s", payload=1).attach(posted)
 
 
+    class Place(BaseModel):
+        at: int
+
+
+    @poll("counting", every="1s", state=Place)
+    def counting(state: Place | None) -> PollResult[int]:
+        at = state.at if state else 0
+        while (Path(__file__).parents[1] / "hold-counting").exists():
+            mark("held", str(at))
+            time.sleep(0.05)
+        return PollResult([at], Place(at=at + 1))
+
+
+    counting.attach(posted)
+
+
     @workflow("long-leaf")
     def long_leaf(ctx: Context) -> None:
         mark("long-leaf")
@@ -82,17 +102,25 @@ LIFE = '''
 #: Where whoever starts, answers and cancels dies; where beats do; and where a worker's children do: everywhere else.
 OF_ACTS = {
     "run-inserted", "run-started", "runs-inserted", "runs-started", "hook-answering", "hook-answered", "cancel-requesting",
-    "cancel-requested", "delivery-receiving", "delivery-received",
+    "cancel-requested", "delivery-receiving", "delivery-received", "tick-canceling", "tick-canceled",
 }  # fmt: skip
 OF_BEATS = {
     "run-waking", "run-woken", "run-recovering", "run-recovered", "child-canceling", "child-canceled",
-    "schedule-firing", "schedule-fired", "backfill-firing", "backfill-fired",
+    "schedule-firing", "schedule-fired", "backfill-firing", "backfill-fired", "tick-queueing", "tick-queued",
+    "tick-recovering", "tick-recovered",
 }  # fmt: skip
-_ROOTS = Sql("select id from runs where parent_run_id is null and trigger_type <> 'schedule' order by id")
+_ROOTS = Sql("""
+select id from runs where parent_run_id is null and trigger_type not in ('schedule', 'poll') order by id
+""")
 _UNPAIRED = Sql("""
 select coalesce(runs.id, ticks.id) as id from ticks full join runs on runs.trigger_id = ticks.id
-where (ticks.id is null and runs.trigger_type = 'schedule') or (runs.id is null and ticks.outcome = 'fired')
+where (ticks.id is null and runs.trigger_type in ('schedule', 'poll')) or (runs.id is null and ticks.outcome = 'fired')
 """)
+_COUNTED = Sql("""
+select body from runs join run_payloads on run_id = runs.id and name = 'input' where trigger_type = 'poll' order by runs.id
+""")
+_RUNNING_TICK = Sql("select id from ticks where kind = 'poll' and status = 'running'")
+_ERROR = Sql("select error from ticks where id = :id and status = 'ended'")
 _BACKFILLED = Sql("select run_ids from ticks where origin = :origin")
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
 OF_CHILDREN = CRASH_POINTS - OF_ACTS - OF_BEATS
@@ -163,7 +191,9 @@ def test_dying_at_every_crash_point_costs_time_alone(reaper: Reaper) -> None:
     _a_schedule_fires_each_time_whole_or_not_yet(reaper)
     _a_backfill_fires_once_for_each_time(reaper)
     _a_cancel_reaches_the_children(reaper)
+    _a_cancel_reaches_a_tick(reaper)
     _a_worker_and_its_recoverers_die(reaper, worker)
+    _a_poll_has_counted_without_a_gap(reaper)
     assert reaper.died_at == CRASH_POINTS
 
 
@@ -178,7 +208,9 @@ def _a_life_whose_every_write_is_fatal(reaper: Reaper) -> None:
     assert [reaper.act("answer", token)[0] for _ in range(2)] == [False, False]
     reaper.wait(life, Status.SUCCESS)
     assert fleet.run(life).output == ["first", "leaf", 42, "last"]
-    assert reaper.died_at >= OF_CHILDREN
+    wait_until(
+        lambda: reaper.beats() or reaper.died_at >= OF_CHILDREN, 60, what="children have died everywhere"
+    )
     notes = [line.split()[1] for line in fleet.marks("notes")]
     assert set(notes) == {"first", "leaf", "nobody", "last"}
     assert len(notes) == 6, "one is repeated for each of the two deaths between its execution and its record"
@@ -243,12 +275,50 @@ def _a_cancel_reaches_the_children(reaper: Reaper) -> None:
     wait_until(lambda: reaper.beats() or reaper.died_at >= both, 60, what="its child is canceled")
 
 
+def _held_tick(reaper: Reaper) -> str:
+    """Have the poll wait in the midst of a tick; the tick."""
+    fleet = reaper.fleet
+    before = len(fleet.marks("held"))
+    (fleet.directory / "hold-counting").touch()
+    wait_until(lambda: reaper.beats() or len(fleet.marks("held")) > before, PATIENCE, what="the poll waits")
+    with fleet.database.read() as tx:
+        return str(tx.value(_RUNNING_TICK))
+
+
+def _a_cancel_reaches_a_tick(reaper: Reaper) -> None:
+    """Who asked has died before he told the worker, which reads it with its heartbeat."""
+    fleet, tick_id = reaper.fleet, _held_tick(reaper)
+    assert [reaper.act("cancel-tick", tick_id)[0] for _ in range(2)] == [False, False]
+
+    def error() -> str | None:
+        with fleet.database.read() as tx:
+            return tx.value(_ERROR, {"id": tick_id})  # type: ignore[no-any-return]
+
+    assert "TickCanceled" in (wait_until(error, PATIENCE, what="the tick is canceled") or "")
+    (fleet.directory / "hold-counting").unlink()
+
+
+def _a_poll_has_counted_without_a_gap(reaper: Reaper) -> None:
+    def counted() -> list[int]:
+        with reaper.fleet.database.read() as tx:
+            assert tx.rows(_UNPAIRED) == []
+            return [int(row.body) for row in tx.rows(_COUNTED)]
+
+    before = len(counted())
+    wait_until(lambda: reaper.beats() or len(counted()) > before, 60, what="the poll goes on")
+    found = counted()
+    assert found == list(range(len(found)))
+
+
 def _a_worker_and_its_recoverers_die(reaper: Reaper, worker: Started) -> None:
     fleet = reaper.fleet
+    _held_tick(reaper)
     _, [three] = reaper.act("start", "three")
     wait_until(lambda: f"{three} 2" in "\n".join(fleet.marks("steps")), PATIENCE, what="its second step runs")
     worker.kill()
-    wait_until(lambda: reaper.beats() or "run-recovered" in reaper.died_at, 60, what="it is recovered")
+    both = {"run-recovered", "tick-recovered"}
+    wait_until(lambda: reaper.beats() or reaper.died_at >= both, 60, what="run and tick are recovered")
     (fleet.directory / "release").touch()
+    (fleet.directory / "hold-counting").unlink()
     fleet.start_worker()
     reaper.wait(three, Status.SUCCESS)

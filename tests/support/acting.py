@@ -1,4 +1,4 @@
-"""What an API does, in a process of its own that may die of it: `python acting.py start|start-many|post|answer|cancel ARGUMENT`.
+"""What an API does, in a process of its own that may die of it: `python acting.py ACT ARGUMENT`, the acts being those of `main`.
 
 Settings come from the environment. A start prints the run's id. Whoever calls it in a test asks what is on record afterwards.
 """
@@ -14,6 +14,7 @@ from keystroke.domain.actor import LOCAL_OWNER, Trigger
 from keystroke.domain.post import Post
 from keystroke.operations.answer_hook import answer_by_token
 from keystroke.operations.cancel_run import cancel_run
+from keystroke.operations.cancel_tick import cancel_tick
 from keystroke.operations.receive_delivery import find_endpoint, receive_delivery
 from keystroke.operations.start_run import StartedRun, StartRequest, start_run, start_runs
 from keystroke.settings import Settings
@@ -44,6 +45,9 @@ def main(act: str, argument: str) -> None:
         return
     elif act == "answer":
         answer_by_token(database, argument, 42, "192.0.2.7", settings, box)
+        return
+    elif act == "cancel-tick":
+        cancel_tick(database, argument)
         return
     else:
         cancel_run(database, scope, argument, LOCAL_OWNER, settings)
