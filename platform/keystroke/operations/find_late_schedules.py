@@ -29,10 +29,10 @@ def find_late_schedules(database: Database, settings: Settings) -> list[str]:
     """
     with database.read() as tx:
         known = [(each, lateness.succeeded_at(tx, each)) for each in lateness.expecting(tx)]
-    news = [(each, at) for each, at in known if at is not None and at != each.succeeded_at]
-    if news:
-        with database.transaction() as tx:
-            for each, at in news:
+    for each, at in known:
+        if at is not None and at != each.succeeded_at:
+            # One by one: whoever locks several sources does it in another order.
+            with database.statement() as tx:
                 lateness.note_success(tx, each.id, to_micros(at))
     late = [each for each, at in known if _overdue(each, at) is not None]
     return [each.manifest.slug for each in late if _tell(database, each.id, settings)]
