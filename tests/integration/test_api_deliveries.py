@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from keystroke.store.sql import Sql
 from support.api import assert_problem
@@ -157,3 +158,32 @@ def test_many_are_replayed_by_filter_the_oldest_first(hooks: Webhooks) -> None:
     assert (rest["has_more"], rest["next_cursor"], len(hooks.deliveries())) == (False, None, count + 3)
     for wrong in ({}, {"filter": {"x": 1}}, {"filter": {}, "limit": 1_001}, {"filter": {"outcome": ["x"]}}):
         assert_problem(hooks.api.post("/deliveries/replay", json=wrong), 422, "invalid-request")
+
+
+def test_answers_are_as_described(hooks: Webhooks) -> None:
+    document: Any = hooks.api.client.get("/openapi.json").json
+    made = hooks.post("signup", ADA).json["delivery_id"]
+    hooks.post("signup", {})
+    body = {"filter": {"endpoint": ["signup"]}, "limit": 2}
+    one, many = "/deliveries/{delivery_id}", "/deliveries/replay"
+    for path, method, answer in (
+        ("/deliveries", "get", hooks.api.get("/deliveries?endpoint=signup")),
+        (one, "get", hooks.api.get(f"/deliveries/{made}")),
+        (one, "get", hooks.api.get("/deliveries/dlv_nope")),
+        (f"{one}/replay", "post", hooks.api.post(f"/deliveries/{made}/replay")),
+        (many, "post", hooks.api.post(many, json=body)),
+        (many, "post", hooks.api.post(many, json=body | {"dry_run": True})),
+    ):
+        described = document["paths"][f"/api/v1{path}"][method]["responses"][str(answer.status_code)]
+        schema = described["content"][answer.mimetype]["schema"]
+        Draft202012Validator({**schema, "components": document["components"]}).validate(answer.json)
+    viewer = hooks.api.key("viewer", organization="acme")
+    assert_problem(hooks.api.post(f"/deliveries/{made}/replay", headers=viewer), 403, "role-too-low")
+    assert hooks.api.get(f"/deliveries/{made}", headers=viewer).status_code == 200
+    other = hooks.api.key("admin", organization="another")
+    assert_problem(hooks.api.get(f"/deliveries/{made}", headers=other), 404)
+    assert_problem(hooks.api.post(f"/deliveries/{made}/replay", headers=other), 404)
+    assert hooks.api.get("/deliveries", headers=other).json["data"] == []
+    assert_problem(hooks.api.get("/deliveries"), 401)
+    assert hooks.post("signup", ADA).status_code == 202, "whoever posts needs no key"
+    hooks.change("update api_keys set revoked_at = 1")

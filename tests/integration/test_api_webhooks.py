@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
-from support.api import assert_problem
+from support.api import assert_problem, open_api
 from support.posting import Webhooks, signature, webhooks_of
 
 _DEFINITIONS = """
@@ -229,3 +232,33 @@ def test_a_key_of_ours_is_neither_needed_nor_looked_at(hooks: Webhooks) -> None:
     assert (kept["authorization"], kept["x-signature"]) == ("[redacted]", "[redacted]")
     assert kept["host"] == "hooks.example.com"
     assert signature(b"x") not in str(kept)
+
+
+def test_while_the_database_is_away_the_sender_is_told_when_to_come_again(hooks: Webhooks) -> None:
+    stage = replace(
+        hooks.api.stage,
+        settings=replace(hooks.api.stage.settings, database_url="sqlite:////nowhere/keystroke.db"),
+    )
+    api = open_api(stage)
+    answer = api.client.post("/triggers/signup", json=ADA)
+    assert_problem(answer, 503, "database-unavailable")
+    assert int(answer.headers["Retry-After"]) > 0
+    api.services.close()
+
+
+def test_what_is_answered_is_as_described(hooks: Webhooks) -> None:
+    document: Any = hooks.api.client.get("/openapi.json").json
+    described = document["paths"]["/triggers/{project}/{endpoint}"]["post"]["responses"]
+    assert set(document["paths"]["/triggers/{endpoint}"]["post"]["responses"]) == set(described)
+    key = {"Idempotency-Key": "described"}
+    answers = [hooks.post("signup", ADA, headers=key) for _ in range(2)]
+    answers += [
+        hooks.post("only-opened", {"type": "closed"}),
+        hooks.post("signup", {}),
+        hooks.post("signup", ADA, signed=False),
+    ]
+    answers += [hooks.post("nobody", ADA), hooks.post("large", {"name": "x" * 5_000})]
+    assert [each.status_code for each in answers] == [202, 200, 200, 422, 401, 404, 413]
+    for each in answers:
+        schema = described[str(each.status_code)]["content"][each.mimetype]["schema"]
+        Draft202012Validator({**schema, "components": document["components"]}).validate(each.json)
