@@ -45,6 +45,9 @@ def queue_due_ticks(database: Database, limit: int = _BATCH) -> DueTicks:
     The tick and the poll's next time are one transaction, so any number may do this at once. However long nobody did, a
     poll has one tick for it. Where the one before has not ended, it is on record as `skipped_overlap`, and none is queued.
     """
+    with database.single_read() as tx:
+        if not polls.any_due(tx):
+            return DueTicks([], more=False)
     with database.transaction() as tx:
         groups = [group for each in polls.due(tx, limit) if (group := polls.try_group(tx, each))]
         queued = [each for group in groups if (each := _fire(tx, group)) is not None]

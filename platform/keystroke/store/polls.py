@@ -37,6 +37,7 @@ select id from sources where id in (
     from sources due where due.due_at <= {{now}} and {_active("due")} order by due.due_at limit :limit)
 and {_active("sources")} {{for_update}} {{skip_locked}}
 """)
+_ANY_DUE: Final = Sql(f"select 1 from sources where due_at <= {{now}} and {_active('sources')} limit 1")
 _GROUP: Final = Sql("""
 select id from sources
 where project_id = :project_id and group_name = :group_name and kind = 'poll' and retired_at is null
@@ -109,6 +110,11 @@ class PollState:
     body: str
     updated_at: datetime
     updated_by: str
+
+
+def any_due(tx: Tx) -> bool:
+    """Whether the time of any poll has come: a look that takes no lock."""
+    return tx.row(_ANY_DUE) is not None
 
 
 def due(tx: Tx, limit: int) -> list[Source]:
