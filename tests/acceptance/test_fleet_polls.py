@@ -28,7 +28,7 @@ from support.worker_fleet import WorkerFleet
 
 pytestmark = pytest.mark.timeout(1800)
 
-TICKS: Final = int(os.environ.get("KEYSTROKE_TEST_TICKS", "6"))
+TICKS: Final = int(os.environ.get("KEYSTROKE_TEST_TICKS", "5"))
 _BATCH: Final = 3
 #: Where a worker's children die while they execute a tick, and where a beat dies that makes one: each once.
 OF_CHILDREN: Final = {"tick-claiming", "tick-claimed", "tick-ending", "tick-ended"}
