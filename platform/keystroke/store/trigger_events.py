@@ -1,7 +1,8 @@
 """Deliveries and ticks as the events of their source: one list, newest first, in keyset pages; one of them with its trace.
 
 Both kinds of id sort by creation, so what follows their mark is the place of an event in the list, whichever table it is in.
-A delivery at an endpoint that several sources share belongs to each source that it names.
+A delivery at an endpoint that several sources share belongs to each source that it names; one that
+names another first is listed while it is among the ten thousand newest of its endpoint (behind the cursor).
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from keystroke.store.sql import Sql
 
 #: A list that takes longer is refused, as the list of runs is.
 LONGEST_QUERY: Final = 2.0
+#: Deliveries of a shared endpoint that a page looks at for those that name another source first.
+LOOKED_AT: Final = 10_000
 #: The newest events that are counted by their outcome.
 COUNTED: Final = 100
 #: Behind everything that an id is made of: a page that begins with the newest.
@@ -55,9 +58,15 @@ select id, source_id, received_at, method, outcome, run_ids, error, replay_of fr
 _DELIVERY_PAGE: Final = Sql(f"""{_DELIVERIES}
 where source_id = :source_id and id < :before {_OF_WANTED} order by id desc limit :limit
 """)
-_SHARED_PAGE: Final = Sql(f"""{_DELIVERIES}
-where project_id = :project_id and endpoint = :endpoint and id < :before and sources like :named
-    and (source_id is null or source_id <> :source_id) {_OF_WANTED} order by id desc limit :limit
+_IS_SHARED: Final = Sql("""
+select 1 from sources where project_id = :project_id and endpoint = :endpoint and id <> :source_id limit 1
+""")
+# Those that name another source first are found among the newest of the endpoint, so that a page never reads all of them.
+_SHARED_PAGE: Final = Sql(f"""
+select id, source_id, received_at, method, outcome, run_ids, error, replay_of from (
+    select * from deliveries where project_id = :project_id and endpoint = :endpoint and id < :before
+    order by id desc limit :looked_at) newest
+where sources like :named and (source_id is null or source_id <> :source_id) {_OF_WANTED} order by id desc limit :limit
 """)
 _DELIVERY: Final = Sql(f"""{_DELIVERIES}
 where id = :id and project_id = :project_id and (source_id = :source_id or sources like :named)
@@ -86,9 +95,9 @@ def list_events(
     before = before or _NEWEST
     with tx.limited(LONGEST_QUERY):
         found = [_tick(scope, row) for row in tx.rows(_TICK_PAGE, wanted | {"before": TICK_MARK + before})]
-        at_endpoint = (_DELIVERY_PAGE, _SHARED_PAGE) if wanted["endpoint"] else (_DELIVERY_PAGE,)
-        for page in at_endpoint:
-            rows = tx.rows(page, wanted | {"before": DELIVERY_MARK + before})
+        is_shared = wanted["endpoint"] is not None and tx.row(_IS_SHARED, wanted) is not None
+        for page in (_DELIVERY_PAGE, _SHARED_PAGE) if is_shared else (_DELIVERY_PAGE,):
+            rows = tx.rows(page, wanted | {"before": DELIVERY_MARK + before, "looked_at": LOOKED_AT})
             found += [_delivery(row, source) for row in rows]
     return sorted(found, key=lambda event: event.place, reverse=True)[:limit]
 
