@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from datetime import timedelta
+from typing import Any, cast
 
 import pytest
 
@@ -12,6 +13,8 @@ from keystroke.operations.record_schedule_tick import until_next_schedule
 from keystroke.operations.set_trigger import Pause
 from keystroke.store import sources
 from keystroke.store.sql import Sql
+from keystroke_beat.maintenance.round import Means
+from keystroke_beat.maintenance.schedules import FireSchedules
 from support.schedules import HOUR, MakeClockwork, micros, minutes, scheduled
 
 
@@ -238,3 +241,23 @@ def test_without_an_attachment_that_is_switched_on_nothing_is_started(clockwork_
     clockwork.fire()
     (tick,) = clockwork.ticks()
     assert (tick.outcome, json.loads(tick.run_ids)) == ("unrouted", [])
+
+
+def test_a_beat_comes_back_when_the_next_one_is_due_and_wakes_its_queue(clockwork_of: MakeClockwork) -> None:
+    class Woken(list[set[tuple[str, str]]]):
+        wake_all = list.append
+
+    clockwork, woken, fires = clockwork_of(scheduled("minutely", every=60.0)), Woken(), FireSchedules()
+
+    def look() -> float:
+        fires.run(Means(clockwork.stage.settings, clockwork.database, cast("Any", woken), cast("Any", None)))
+        return fires.every
+
+    clockwork.come_to("minutely", late=-20)
+    assert look() == 0.25, "another one may be published meanwhile"
+    clockwork.come_to("minutely", late=-0.2)
+    assert 0.02 <= look() < 0.2
+    clockwork.come_to("minutely")
+    assert look() == 0.25
+    assert woken == [{(clockwork.stage.project.id, "default")}]
+    assert len(clockwork.runs()) == 1

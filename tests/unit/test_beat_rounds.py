@@ -136,3 +136,16 @@ def test_a_round_without_its_database_keeps_no_other_from_its_turn() -> None:
     schedule.tick()
     schedule.tick()
     assert (failing.runs, other.runs) == (1, 1)
+
+
+def test_a_round_may_say_when_it_wants_to_be_run_again() -> None:
+    class Hasty(Counted):
+        def run(self, means: Means) -> None:
+            super().run(means)
+            self.every = 0.0 if self.runs < 3 else 3600.0
+
+    hasty = Hasty(3600.0)
+    schedule = scheduler(hasty)
+    for _ in range(5):
+        schedule.tick()
+    assert hasty.runs == 3
