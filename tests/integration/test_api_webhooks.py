@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from keystroke.domain.manifest import Manifest
+from keystroke.operations.publish_deployment import publish_deployment
+from keystroke.store import sources
 from support.api import assert_problem, open_api
 from support.posting import Webhooks, signature, webhooks_of
 
@@ -199,6 +202,30 @@ def test_only_posts_are_served(hooks: Webhooks, method: str) -> None:
         answer = hooks.api.client.open(path, method=method)
         assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
     assert hooks.api.client.get("/triggers/nobody").status_code == 404
+
+
+def test_the_page_of_a_trigger_lies_beside_the_endpoints(hooks: Webhooks) -> None:
+    hooks.post("signup", ADA)
+    page = hooks.api.client.get(f"/triggers/{hooks.last().trigger_id}")
+    assert (page.status_code, page.mimetype) == (200, "text/html")
+
+
+def test_of_a_slug_that_several_organizations_have_the_configured_ones_project_is_meant(
+    hooks: Webhooks,
+) -> None:
+    other = publish_deployment(hooks.database, Manifest("zeta", "shop", "one", None, {}, {})).project
+    with hooks.database.transaction() as tx:
+        signup = sources.of_slug(tx, hooks.project.id, "signup")
+        assert signup is not None
+        sources.put_source(tx, other.id, other.current_deployment_id or "", signup.manifest)
+        for organization, project in (("acme", hooks.project), ("zeta", other), ("nobody", hooks.project)):
+            found = sources.posted_to(tx, organization, "shop", "signup")
+            assert found is not None
+            assert (found[0].id, [each.project_id for each in found[1]]) == (project.id, [project.id])
+        found = sources.posted_to(tx, "zeta", None, "signup")
+        assert found is not None
+        assert found[0] == other
+        assert sources.posted_to(tx, "acme", "shop", "nope") is None
 
 
 def test_beyond_its_rate_a_delivery_is_put_off(hooks: Webhooks) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,6 +25,7 @@ LONGEST_QUERY: Final = 2.0
 #: Of each source so many refused deliveries are kept.
 MOST_REFUSED: Final = 100
 REFUSED_STATUS: Final = 401
+_SLUG: Final = re.compile(r"[a-z0-9-]+\Z")
 #: Tries to take a key whose holder goes away in between; each has to lose against another commit.
 _MOST_TRIES: Final = 10
 
@@ -210,8 +212,9 @@ def _conditions(wanted: DeliveryFilter) -> _Conditions:
     made = _Conditions()
     if wanted.trigger:
         # Of a shared endpoint a delivery has several sources; a slug has no character that LIKE gives a meaning to.
-        named = [f"deliveries.sources like :named{at}" for at in range(len(wanted.trigger))]
-        given = {f"named{at}": f'%"{each}"%' for at, each in enumerate(wanted.trigger)}
+        slugs = [each for each in wanted.trigger if _SLUG.match(each)]
+        named = [f"deliveries.sources like :named{at}" for at in range(len(slugs))]
+        given = {f"named{at}": f'%"{each}"%' for at, each in enumerate(slugs)}
         either = " or ".join(["deliveries.source_id {in:triggers}", *named])
         made.add(f"({either})", triggers=list(wanted.trigger), **given)
     for column, values in (("endpoint", wanted.endpoint), ("outcome", wanted.outcome)):

@@ -72,7 +72,6 @@ class DeliveryReceived(Event):
 class DeliveryWasRefused(Event):
     """A delivery from {sender} to {endpoint} of project {project} was refused: its sender is not known."""
 
-    level: ClassVar[Level] = "warning"
     project: str
     endpoint: str
     sender: str
