@@ -135,7 +135,10 @@ def try_group(tx: Tx, source: Source) -> list[Source]:
 
 
 def _group(tx: Tx, source: Source) -> list[str]:
-    named = {"project_id": source.project_id, "group_name": source.manifest.options.get("group")}
+    group = source.manifest.options.get("group")
+    if group is None:
+        return [source.id]
+    named = {"project_id": source.project_id, "group_name": group}
     return list({source.id, *(row.id for row in tx.rows(_GROUP, named))})
 
 
