@@ -47,10 +47,12 @@ _ACTIVE: Final = (
 # A backfill and whoever fires by hand neither hold up the clock nor are held up by it.
 _BY_THE_CLOCK: Final = """not exists (
     select 1 from ticks where ticks.id = {runs}.trigger_id and ticks.origin <> '')"""
+# As an expression, so that SQLite is not led to walk over all runs of the project in this order.
+_IN_ORDER: Final = "id || ''"
 _ACTIVE_RUNS: Final = f"""
 select id, parked_on from runs
 where project_id = :project_id and trigger_value = :attachment and {_ACTIVE} and {_BY_THE_CLOCK.format(runs="runs")}
-order by id
+order by {_IN_ORDER}
 """
 _LOOK_AT_ACTIVE: Final = Sql(_ACTIVE_RUNS)
 _LOCK_ACTIVE: Final = Sql(f"{_ACTIVE_RUNS} {{for_update}}")
@@ -59,26 +61,27 @@ update runs set parked_on = :parked_on where id = :run_id and status = 'queued' 
 """)
 _EARLIER: Final = f"""select 1 from runs earlier
     where earlier.project_id = runs.project_id and earlier.trigger_value = runs.trigger_value
-    and earlier.{_ACTIVE.replace("and status", "and earlier.status")} and earlier.id < runs.id
+    and earlier.{_ACTIVE.replace("and status", "and earlier.status")} and earlier.id || '' < runs.id
     and {_BY_THE_CLOCK.format(runs="earlier")}"""
 _UNPARK: Final = Sql(f"""
 update runs set parked_on = null where status = 'queued' and parked_on = :parked_on and id in (
-    select runs.id from projects join runs on runs.project_id = projects.id and runs.status = 'queued'
-        and runs.parked_on = :parked_on
-    where not exists ({_EARLIER}) limit :most)
+    select runs.id from runs where runs.project_id in (select id from projects) and runs.status = 'queued'
+        and runs.parked_on = :parked_on and not exists ({_EARLIER}) limit :most)
 returning project_id, queue
 """)
 _WAITING: Final = Sql("""
 select 1 from projects where exists (
     select 1 from runs where runs.project_id = projects.id and runs.status = 'queued' and runs.parked_on = :parked_on)
 """)
-_SINCE_SUCCESS: Final = """select count(*) from runs
-    where runs.project_id = sources.project_id and runs.trigger_type = 'schedule'
+# In the words of the index `runs_by_trigger`.
+_OF_TRIGGERS: Final = "trigger_type in ('webhook', 'schedule', 'poll')"
+_SINCE_SUCCESS: Final = f"""select count(*) from runs
+    where runs.project_id = sources.project_id and runs.{_OF_TRIGGERS} and runs.trigger_type = 'schedule'
     and runs.trigger_value = sources.slug || ':' || attachments.workflow
     and runs.status = 'failed' and runs.created_at >= sources.armed_at and runs.id > coalesce((
-        select id from runs success where success.project_id = sources.project_id and success.trigger_type = 'schedule'
-        and success.trigger_value = sources.slug || ':' || attachments.workflow and success.status = 'success'
-        order by success.id desc limit 1), '')"""
+        select success.id from runs success where success.project_id = sources.project_id and success.{_OF_TRIGGERS}
+        and success.trigger_type = 'schedule' and success.trigger_value = sources.slug || ':' || attachments.workflow
+        and success.status = 'success' order by success.id desc limit 1), '')"""
 _FAILING: Final = Sql(f"""
 select distinct sources.id from sources join attachments on attachments.source_id = sources.id
 where sources.pause_after is not null and sources.retired_at is null and sources.disabled_at is null
