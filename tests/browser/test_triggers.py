@@ -10,7 +10,9 @@ from playwright.sync_api import expect
 
 from keystroke.settings import Settings
 from keystroke.store import Database
+from keystroke.store.expiry import now
 from support.browser import Site, Tab, serving
+from support.pictures import LIGHT, keep_picture
 from support.showcase import Showcase
 from support.surroundings import DARK, NO_SCRIPTS, PHONE, WIDE, barriers
 from support.triggers import Triggers, make_triggers
@@ -36,6 +38,11 @@ def site(triggers: Triggers) -> Iterator[Site]:
     """A server with a trigger of each kind."""
     with serving(triggers.api.app) as url:
         yield Site(url, triggers.api, Showcase(triggers.stage))
+
+
+def _now(triggers: Triggers) -> int:
+    with triggers.stage.database.read() as tx:
+        return now(tx)
 
 
 def _filled(triggers: Triggers) -> list[str]:
@@ -108,3 +115,11 @@ def test_a_schedule_is_backfilled_and_a_state_edited(tab: Tab, triggers: Trigger
     page.get_by_label("State as JSON").fill('{"after": 41}')
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("group", name="State")).to_contain_text("41")
+
+
+@pytest.mark.parametrize("context", [LIGHT], indirect=True)
+def test_the_picture_of_the_readme(tab: Tab, triggers: Triggers) -> None:
+    triggers.delivery("signup")
+    triggers.tick("hourly", _now(triggers) // _HOUR * _HOUR)
+    triggers.tick("inbox", _now(triggers), "filtered")
+    keep_picture(tab.go("/triggers"), "triggers")
