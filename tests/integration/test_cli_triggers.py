@@ -121,6 +121,14 @@ def test_invoke_waits_for_the_tick_and_its_runs(run: Run, triggers: Triggers) ->
     timer.start()
     assert shown(run, "invoke", "inbox", "--wait")["outcome"] == "filtered"
     timer.join()
+    error = "update ticks set status = 'ended', outcome = 'error', finished_at = {now}, error = :error where status = 'queued'"
+    timer = threading.Timer(
+        0.3, triggers.execute, (error,), {"error": '{"type": "OSError", "message": "gone"}'}
+    )
+    timer.start()
+    code, printed, said = run("dry-run", "inbox", "--output", "table")
+    timer.join()
+    assert (code, "OSError: gone" in said) == (1, True), printed
 
     def execute() -> None:
         lease = None

@@ -29,7 +29,7 @@ _SHORT: Final = {
     "triggers": ("slug", "kind", "health", "next_at"),
     "event": ("id", "at", "outcome", "run_ids", "error"),
     "events": ("id", "at", "outcome", "run_ids"),
-    "backfill": ("id", "status", "total", "fired", "skipped", "failed"),
+    "backfill": ("id", "status", "total", "fires", "fired", "skipped", "failed"),
     "state": ("state", "version"),
     "secrets": ("name", "updated_at", "previous_until"),
     "api_keys": ("prefix", "name", "role"),

@@ -84,7 +84,7 @@ _UNBOUNDED: Final = 10_000
 #: Objects that one of their fields tells well enough; `--output json` has the rest.
 _TOLD_BY: Final = {
     "trigger": "label", "actor": "name", "last_run": "status", "usage": "total_cost", "progress": "message",
-    "answered_by": "name", "last_event": "outcome",
+    "answered_by": "name", "last_event": "outcome", "event": "id",
 }  # fmt: skip
 #: Parts of a run that are rows of their own below it.
 _ROWS_BELOW: Final = ("attachments", "would_start", "steps", "attempts", "timeline")

@@ -8,6 +8,7 @@ import click
 
 from keystroke.cli.inputs import read_json
 from keystroke.cli.options import Decorated, project_option, remote_options
+from keystroke.cli.printable import printable
 from keystroke.cli.session import session_of
 from keystroke.cli.triggering import Answer, trigger_argument, triggers_of, wait_until
 from keystroke.domain.states import Status
@@ -53,7 +54,7 @@ def invoke(
             ended = [wait_for_run(client, run_id) for run_id in event["run_ids"]]
     session.show(event, kind="event")
     failed = any(run["status"] != Status.SUCCESS for run in ended)
-    return 1 if failed or event["outcome"] == "error" else 0
+    return 1 if failed or _has_failed(event) else 0
 
 
 @click.command("dry-run")
@@ -76,7 +77,17 @@ def dry_run(context: click.Context, slug: str, input_text: str | None, workflow:
         click.echo(f"the tick is under way: keystroke triggers runs get {slug} {event['id']}", err=True)
         return 1
     wrong = tried["errors"] or any(each["errors"] for each in tried["would_start"])
-    return 1 if wrong or (event is not None and event["outcome"] == "error") else 0
+    return 1 if wrong or (event is not None and _has_failed(event)) else 0
+
+
+def _has_failed(event: Answer) -> bool:
+    """Whether a tick has failed; why is said on stderr."""
+    if event["outcome"] != "error":
+        return False
+    error = event["error"]
+    told = f"{error.get('type')}: {error.get('message')}" if isinstance(error, dict) else str(error)
+    click.echo(printable(f"error: {event['id']} has failed: {told}"), err=True)
+    return True
 
 
 def _firing(input_text: str | None, workflow: str | None) -> dict[str, Any]:
