@@ -17,6 +17,7 @@ from keystroke.operations.cancel_run import cancel_run
 from keystroke.operations.pause_failing import pause_failing
 from keystroke.operations.set_trigger import Pause
 from keystroke.operations.unpark_runs import Place, unpark_forgotten, unpark_overlapping
+from keystroke.store import Database, schedules
 from keystroke.store.sql import Sql
 from keystroke.store.standing import get_standing
 from support.limited import limited
@@ -222,3 +223,16 @@ def test_a_policy_that_is_changed_finds_what_the_other_left(clockwork_of: MakeCl
     clockwork.publish(scheduled("minutely", cron="* * * * *", overlap="cancel_running"), digest="three")
     _tick(clockwork)
     assert [run.status for run in clockwork.runs()] == ["canceled", "canceled", "queued"]
+
+
+@pytest.mark.parametrize("looked_for", ["_LOOK_AT_ACTIVE", "_UNPARK", "_WAITING", "_FAILING"])
+def test_what_is_looked_for_is_found_by_its_index(sqlite_database: Database, looked_for: str) -> None:
+    """SQLite uses a partial index only where it finds its condition, and is easily led to walk over all runs of a project."""
+    explained = Sql("explain query plan " + getattr(schedules, looked_for).text)
+    names = {"project_id": "", "attachment": "", "parked_on": "", "most": 1, "all": 1, "ids": []}
+    with sqlite_database.read() as tx:
+        plan = [row.detail for row in tx.rows(explained, names)]
+    of_runs = [step for step in plan if step.split()[1] in ("runs", "earlier", "success")]
+    wanted = ("runs_active_of_trigger", "runs_parked", "runs_by_trigger", "sqlite_autoindex_runs_1")
+    assert of_runs
+    assert all("SEARCH" in step and any(index in step for index in wanted) for step in of_runs), plan
