@@ -60,6 +60,8 @@ _DELIVERIES: Final = (
     "create index deliveries_of_endpoint on deliveries (project_id, endpoint, id)",
     "create index deliveries_by_outcome on deliveries (project_id, outcome, id)",
     "create index deliveries_of_source on deliveries (source_id, id) where source_id is not null",
+    # Whoever is not known may post as often as he likes: to find the newest of them costs the same, whatever else there is.
+    "create index deliveries_refused on deliveries (source_id, id) where status = 401",
     """create table delivery_bodies (
         delivery_id {id} primary key references deliveries on delete cascade, body {bytes} not null
     )""",
