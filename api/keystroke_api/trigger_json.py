@@ -66,9 +66,12 @@ def next_at(source: Source) -> datetime | None:
     """When the clock fires a source next: while it is paused, after that; None where no clock does, or it is switched off."""
     if source.manifest.kind == "webhook" or source.retired_at or source.disabled_at:
         return None
-    if source.paused and source.paused_until is not None:
+    if not source.paused or source.paused_until is None:
+        return source.next_at
+    try:
         return Timing.from_options(source.manifest.options).next_after(source.paused_until)
-    return source.next_at
+    except ValueError:
+        return None  # another version has published times that this one does not know
 
 
 def hidden() -> frozenset[str]:

@@ -6,11 +6,10 @@ from flask import Response
 
 from keystroke.clock import rfc3339
 from keystroke.domain.presentation import log_json, span_json
-from keystroke.domain.schedule import Timing
 from keystroke.domain.secrets import redact
 from keystroke.errors import WrongTriggerKind
 from keystroke.operations.api_keys import Principal
-from keystroke.operations.set_trigger import Pause, TriggerChange
+from keystroke.operations.set_trigger import Pause, TriggerChange, timing_of
 from keystroke.operations.set_trigger import set_trigger as change_trigger
 from keystroke.store import access, sources, trigger_events
 from keystroke.store.sources import Source
@@ -134,7 +133,7 @@ def preview(source: Source, count: int) -> list[Json]:
     """The next times of a source; WrongTriggerKind for one that no clock fires."""
     if source.manifest.kind == "webhook":
         raise WrongTriggerKind(trigger=source.slug, kind="webhook", why="it fires when somebody posts to it.")
-    timing = Timing.from_options(source.manifest.options)
+    timing = timing_of(source)
     return [
         {
             "at": rfc3339(each.at), "local": each.local,

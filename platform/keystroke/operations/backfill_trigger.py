@@ -9,7 +9,6 @@ from typing import Final
 from keystroke.clock import rfc3339, to_micros
 from keystroke.domain.actor import Actor
 from keystroke.domain.backfill import MOST_TIMES, Backfill, BackfillPlan
-from keystroke.domain.schedule import Timing
 from keystroke.domain.scope import Scope
 from keystroke.errors import (
     BackfillEnded,
@@ -19,6 +18,7 @@ from keystroke.errors import (
     TriggerRetired,
     WrongTriggerKind,
 )
+from keystroke.operations.set_trigger import timing_of
 from keystroke.store import Database, Tx, access, backfills, sources
 from keystroke.store.access import Project
 from keystroke.store.sources import Source
@@ -98,7 +98,7 @@ def _times(source: Source, request: BackfillRequest) -> list[datetime]:
         wrong = PathError("$.from", "is not before `to`")
     if wrong is not None:
         raise InvalidTriggerChange(what=name, errors=[wrong])
-    timing = Timing.from_options(source.manifest.options)
+    timing = timing_of(source)
     times = timing.fires(request.first - _INSTANT, request.end - _INSTANT, MOST_TIMES + 1)
     if len(times) > MOST_TIMES:
         message = f"the range has more than {MOST_TIMES} times, the most that are backfilled at once"

@@ -62,14 +62,24 @@ def set_trigger(
 def arm(tx: Tx, source: Source) -> None:
     """Let a source begin anew: a schedule fires at its next time from now on, a poll at once."""
     next_at: datetime | None = None
+    due: datetime | None = None
     if source.manifest.kind == "poll":
-        next_at = source.now
+        next_at = due = source.now
     elif source.manifest.kind == "schedule":
-        next_at = Timing.from_options(source.manifest.options).next_after(source.now)
-    due = next_at
-    if next_at is not None and source.manifest.kind == "schedule":
-        due = Timing.from_options(source.manifest.options).due(source.id, next_at)
+        timing = timing_of(source)
+        next_at = timing.next_after(source.now)
+        due = None if next_at is None else timing.due(source.id, next_at)
     trigger_settings.arm(tx, source.id, to_micros(next_at), to_micros(due))
+
+
+def timing_of(source: Source) -> Timing:
+    """When a schedule or a poll fires. InvalidTriggerChange where another version has published what this one does not know."""
+    try:
+        return Timing.from_options(source.manifest.options)
+    except ValueError as error:
+        raise InvalidTriggerChange(
+            what=f"trigger {source.slug}", errors=[PathError("$", str(error))]
+        ) from error
 
 
 _Done = tuple[str, str, str | None]
