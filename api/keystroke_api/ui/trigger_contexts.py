@@ -73,9 +73,6 @@ class WebhookPart:
     url: Annotated[str, "Where services post to."]
     how: Annotated[str, "How the sender signs, in words."]
     facts: Annotated[list[tuple[str, str]], "Its options in words."]
-    problem: Annotated[
-        str, "What keeps it from accepting anything, such as a secret that is not set; empty for nothing."
-    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,8 @@ def shown(caller: Principal, project: Project, source: Source, entered: Entered)
     with services().database.read() as tx:
         workflows = deployments.get_workflows(caller.scope, tx, project)
         last = trigger_events.list_last_events(caller.scope, tx, [source]).get(source.id)
-    row = trigger_row(project, source, workflows, last)
+    trouble = secret_trouble(source, services().secrets)
+    row = trigger_row(project, source, workflows, last, trouble)
     fields, as_json = _payload_form(source, entered.payload)
     page = TriggerPage(
         row=row, may_steer=Role[caller.role.upper()] >= Role.ADMIN, webhook=_webhook(project, source),
@@ -120,12 +121,7 @@ def _webhook(project: Project, source: Source) -> WebhookPart | None:
     if signing is None:
         return None
     facts = facts_of(redact(dict(source.manifest.options), hidden()), source.manifest.source)
-    return WebhookPart(
-        url=public_url(source, project) or "",
-        how=signing["how"],
-        facts=facts,
-        problem=secret_trouble(source, services().secrets) or "",
-    )
+    return WebhookPart(url=public_url(source, project) or "", how=signing["how"], facts=facts)
 
 
 def _clock(source: Source) -> ClockPart | None:

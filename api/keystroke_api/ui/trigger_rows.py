@@ -27,10 +27,14 @@ HEALTH: Final[Mapping[str, tuple[str, str]]] = {
 
 
 def trigger_row(
-    project: Project, source: Source, workflows: Mapping[str, WorkflowManifest], last: TriggerEvent | None
+    project: Project,
+    source: Source,
+    workflows: Mapping[str, WorkflowManifest],
+    last: TriggerEvent | None,
+    trouble: str | None,
 ) -> TriggerRow:
-    """A trigger with its newest event; `workflows` are those of its project."""
-    trigger = summary_json(project, source, last)
+    """A trigger with its newest event; `workflows` are those of its project, `trouble` what is wrong with its secret."""
+    trigger = summary_json(project, source, last, trouble)
     mark, health = HEALTH[trigger["health"]["status"]]
     return TriggerRow(
         trigger=trigger, about=source.manifest.description.partition("\n")[0], url=f"/triggers/{source.id}",

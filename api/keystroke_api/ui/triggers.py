@@ -6,13 +6,17 @@ from typing import Final
 
 from flask import Response, request
 
+from keystroke.domain.manifest import WorkflowManifest
 from keystroke.operations.api_keys import Principal
+from keystroke.operations.secret_health import secret_troubles
 from keystroke.store import access, deployments, sources, trigger_events
+from keystroke.store.access import Project
+from keystroke.store.sources import Source
 from keystroke_api.services import services
 from keystroke_api.ui.contexts import Empty, Link
 from keystroke_api.ui.notices import take_notice
 from keystroke_api.ui.showing import show
-from keystroke_api.ui.trigger_contexts import TriggerGroup, TriggerRow, TriggersPage
+from keystroke_api.ui.trigger_contexts import TriggerGroup, TriggersPage
 from keystroke_api.ui.trigger_rows import trigger_row
 
 _LABELS: Final = {"webhook": "Webhooks", "schedule": "Schedules", "poll": "Polls"}
@@ -28,14 +32,16 @@ _EMPTY: Final = Empty(
 def triggers_page(caller: Principal) -> Response:
     """The triggers of all projects, by kind."""
     retired = request.args.get("retired") == "1"
-    rows: list[TriggerRow] = []
+    listed: list[tuple[Project, Source, dict[str, WorkflowManifest]]] = []
     with services().database.read() as tx:
         projects = access.list_projects(caller.scope, tx)
         for project in projects:
-            found = sources.of_project(tx, project.id, retired=retired)
-            last = trigger_events.list_last_events(caller.scope, tx, found)
             workflows = deployments.get_workflows(caller.scope, tx, project)
-            rows += [trigger_row(project, each, workflows, last.get(each.id)) for each in found]
+            found = sources.of_project(tx, project.id, retired=retired)
+            listed += [(project, each, workflows) for each in found]
+        last = trigger_events.list_last_events(caller.scope, tx, [source for _, source, _ in listed])
+    troubles = secret_troubles([source for _, source, _ in listed], services().secrets)
+    rows = [trigger_row(*each, last.get(each[1].id), troubles.get(each[1].id)) for each in listed]
     groups = [
         TriggerGroup(label, own)
         for kind, label in _LABELS.items()
