@@ -21,7 +21,7 @@ from keystroke.store.sources import Source
 
 @dataclass(frozen=True, slots=True)
 class WouldStart:
-    """A run that would be; its input is None behind a transform, which only its first attempt executes; `errors`: what is wrong."""
+    """A run that would be: its input is None behind a transform, which its first attempt executes; `errors` say what is wrong."""
 
     attachment: str
     workflow: str
