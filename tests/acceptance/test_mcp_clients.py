@@ -113,7 +113,7 @@ class Served:
             async with create_mcp_http_client(headers) as http_client:
                 transport = streamable_http_client(f"{self.url}/mcp", http_client=http_client)
                 async with Client(
-                    transport, mode=era, client_info=Implementation(name="Claude Desk", version="1")
+                    transport, mode=era, client_info=Implementation(name="Some Desk", version="1")
                 ) as client:
                     try:
                         return await talking(client)
@@ -203,9 +203,9 @@ def test_a_call_gives_the_validated_output_and_says_who_called(served: Served, r
     given = served.call(runner, "order", {"item": "tea", "count": 2})
     assert (given.is_error, given.structured_content) == (False, {"total": 6, "token": None})
     run = run_of(served, given)
-    assert (run.trigger.type, run.trigger.value) == ("workflow_tool", "workflow_tool:Claude Desk")
-    assert (run.trigger.label, run.actor.name) == ("Tool · Claude Desk", "agent")
-    found = served.call(runner, "list_runs", {"trigger": ["workflow_tool:Claude Desk"]}).structured_content[
+    assert (run.trigger.type, run.trigger.value) == ("workflow_tool", "workflow_tool:Some Desk")
+    assert (run.trigger.label, run.actor.name) == ("Tool · Some Desk", "agent")
+    found = served.call(runner, "list_runs", {"trigger": ["workflow_tool:Some Desk"]}).structured_content[
         "data"
     ]
     assert run.id in [each["id"] for each in found]

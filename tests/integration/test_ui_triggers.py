@@ -8,6 +8,8 @@ import re
 import pytest
 from werkzeug.test import TestResponse
 
+from keystroke.domain.source import UNTIL_RESUMED
+from keystroke.store import schedules
 from support.pages import HTML, page, post, token
 from support.triggers import Triggers
 
@@ -243,3 +245,12 @@ def test_a_webhook_without_its_secret_says_so(triggers: Triggers, monkeypatch: p
         text = page(triggers.api, path)
         assert "Unhealthy" in text
         assert "env:SIGNUP_SECRET is not set" in text
+
+
+def test_a_pause_without_an_end_is_told_as_one(triggers: Triggers) -> None:
+    source = triggers.source("hourly")
+    with triggers.stage.database.transaction() as tx:
+        schedules.pause(tx, source.id, UNTIL_RESUMED, "3 runs in a row failed.")
+    text = page(triggers.api, f"/triggers/{source.id}")
+    assert "until it is resumed" in text
+    assert "9999" not in text

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final, Literal, Protocol, get_args
 
 from keystroke.clock import rfc3339
+from keystroke.domain.source import UNTIL_RESUMED
 
 HealthStatus = Literal["ok", "unhealthy", "paused", "disabled", "retired"]
 HEALTH_STATUSES: Final = get_args(HealthStatus)
@@ -45,7 +46,7 @@ class Standing(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`why` is a sentence for people, None while all is well; `until` is when a pause ends."""
+    """`why` is a sentence for people, None while all is well; `until` is when a pause ends by itself."""
 
     status: HealthStatus
     why: str | None = None
@@ -63,7 +64,8 @@ def health_of(source: Standing, options: Mapping[str, Any], trouble: str | None 
     if source.disabled_at is not None:
         return Health("disabled", "An operator has disabled it.")
     if source.paused:
-        return Health("paused", source.pause_reason, source.paused_until)
+        until = None if source.paused_until == UNTIL_RESUMED else source.paused_until
+        return Health("paused", source.pause_reason, until)
     if trouble is not None:
         return Health("unhealthy", trouble)
     if source.failures >= (options.get("unhealthy_after") or UNHEALTHY_AFTER):
