@@ -382,3 +382,18 @@ def test_each_time_is_decided_on_once_whenever_one_looks(
     assert fires == sorted(set(fires))
     if catch_up == "all" and lateness is None and limit > 2000 / every + 2:
         assert len(fires) == decided
+
+
+@pytest.mark.parametrize(
+    ("cron", "plain"),
+    [
+        ("39 18-18 * * *", "39 18 * * *"),
+        ("5-5/3 1,2-2,4-5 * * *", "5 1,2,4-5 * * *"),
+        ("0 0 15-15 FEB-feb *", "0 0 15 2 *"),
+        ("0 0 * 2-feb 01-1", "0 0 * 2 1"),
+        ("7-7 0 9 * * MON-MON", "7 0 9 * * MON"),
+    ],
+)
+def test_a_range_from_a_value_to_itself_is_that_value(cron: str, plain: str) -> None:
+    after, until = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)
+    assert _ours(cron, "Europe/Paris", after, until) == _ours(plain, "Europe/Paris", after, until)

@@ -10,6 +10,7 @@ cronsim (not the last, as croniter has it by default).
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -23,6 +24,15 @@ _MIDNIGHT: Final = datetime.min.time()
 _LONGEST: Final = 250
 _NICKNAMES: Final = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
 _SIZES: Final = (60, 24, 31, 12, 7, 60)
+#: A part of a field that is a range, perhaps with a step.
+_RANGE: Final = re.compile(r"([a-z0-9]+)-([a-z0-9]+)(?:/[0-9]+)?\Z")
+_MONTHS: Final = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+_WEEKDAYS: Final = "sun mon tue wed thu fri sat".split()
+_NUMBERS: Final = {
+    name: number
+    for names, first in ((_MONTHS, 1), (_WEEKDAYS, 0))
+    for number, name in enumerate(names, first)
+}
 #: Every combination of days, months and weekdays comes again in this many years after this day, or never.
 _SOME_DAY: Final = (date(2026, 1, 1) - _EPOCH).days
 
@@ -112,10 +122,26 @@ def _read(expression: str) -> tuple[list[str], list[list[Any]]]:
             f"{expression!r}: H and R (a time that croniter chooses) are not supported; use jitter"
         )
     try:
-        read = croniter(" ".join(fields), 0.0, second_at_beginning=True)
+        read = croniter(" ".join(map(_plain, fields)), 0.0, second_at_beginning=True)
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{expression!r} is no cron expression: {error}") from error
     return list(read.expressions), list(read.expanded)
+
+
+def _plain(field: str) -> str:
+    """The field, a range from a value to itself as that value: to croniter `18-18` is every hour, to everybody else it is 18."""
+    return ",".join(_of_one_value(part) or part for part in field.split(","))
+
+
+def _of_one_value(part: str) -> str | None:
+    found = _RANGE.match(part)
+    if found is None or _number(found[1]) != _number(found[2]):
+        return None
+    return found[1]
+
+
+def _number(text: str) -> int | str:
+    return int(text) if text.isdecimal() else _NUMBERS.get(text, text)
 
 
 def _values(expanded: list[list[Any]], field: int) -> list[int]:
