@@ -26,8 +26,8 @@ _NICKNAMES: Final = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@
 _SIZES: Final = (60, 24, 31, 12, 7, 60)
 #: A part of a field that is a range, perhaps with a step.
 _RANGE: Final = re.compile(r"([a-z0-9]+)-([a-z0-9]+)(?:/[0-9]+)?\Z")
-_MONTHS: Final = "jan feb mar apr may jun jul aug sep oct nov dec".split()
-_WEEKDAYS: Final = "sun mon tue wed thu fri sat".split()
+_MONTHS: Final = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_WEEKDAYS: Final = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
 _NUMBERS: Final = {
     name: number
     for names, first in ((_MONTHS, 1), (_WEEKDAYS, 0))
