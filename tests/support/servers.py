@@ -25,6 +25,9 @@ import redis
 from support.waiting import wait_until
 
 _PR_SET_PDEATHSIG = 1
+_MEMORY = Path("/dev/shm")
+#: Bytes for the data of two servers of two pytest processes, many times over.
+_ENOUGH = 2 * 1024**3
 
 
 @dataclass
@@ -32,6 +35,7 @@ class PostgreSQL:
     """A PostgreSQL server; `stop` and `start` may be called in between by tests of faults."""
 
     directory: Path
+    data: Path
     binaries: Path
     user: str | None
     process: subprocess.Popen[bytes] | None = field(default=None)
@@ -44,7 +48,8 @@ class PostgreSQL:
         """Make the data directory. Nothing is flushed to disk: it only has to survive its own processes."""
         if self.user:
             shutil.chown(self.directory, self.user)
-        initdb = f"{self.binaries}/initdb -D {self.directory}/data -U postgres -A trust -N -E UTF8 --locale=C"
+            shutil.chown(self.data, self.user)
+        initdb = f"{self.binaries}/initdb -D {self.data} -U postgres -A trust -N -E UTF8 --locale=C"
         subprocess.run(initdb.split(), user=self.user, check=True, capture_output=True)
 
     def start(self) -> None:
@@ -52,8 +57,9 @@ class PostgreSQL:
         options = {
             "listen_addresses": "", "unix_socket_directories": str(self.directory), "max_connections": "200",
             "fsync": "off", "full_page_writes": "off", "shared_buffers": "64MB", "autovacuum_naptime": "10min",
+            "max_wal_size": "128MB",
         }  # fmt: skip
-        command = [str(self.binaries / "postgres"), "-D", str(self.directory / "data")]
+        command = [str(self.binaries / "postgres"), "-D", str(self.data)]
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]
         log = self.directory.with_suffix(".log")
@@ -149,17 +155,29 @@ def servers_directory() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(servers_directory: Path) -> Iterator[PostgreSQL]:
+def data_directory(servers_directory: Path) -> Iterator[Path]:
+    """Where PostgreSQL keeps its data: in memory where there is enough, since each test's database is a thousand files."""
+    if not _MEMORY.is_dir() or shutil.disk_usage(_MEMORY).free < _ENOUGH:
+        yield servers_directory
+        return
+    directory = Path(tempfile.mkdtemp(prefix="keystroke-", dir=_MEMORY))
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(servers_directory: Path, data_directory: Path) -> Iterator[PostgreSQL]:
     """The PostgreSQL of this pytest process."""
-    server = _start_postgresql(servers_directory)
+    server = _start_postgresql(servers_directory, data_directory)
     yield server
     server.stop()
 
 
 @pytest.fixture
-def own_postgresql(servers_directory: Path) -> Iterator[PostgreSQL]:
+def own_postgresql(servers_directory: Path, data_directory: Path) -> Iterator[PostgreSQL]:
     """A PostgreSQL that the test may stop, kill and start again."""
-    server = _start_postgresql(servers_directory)
+    server = _start_postgresql(servers_directory, data_directory)
     yield server
     server.stop()
 
@@ -190,10 +208,11 @@ def broker_url(valkey_server: Valkey) -> str:
     return valkey_server.url
 
 
-def _start_postgresql(servers_directory: Path) -> PostgreSQL:
+def _start_postgresql(servers_directory: Path, data_directory: Path) -> PostgreSQL:
     user = "nobody" if os.geteuid() == 0 else None
     directory = Path(tempfile.mkdtemp(prefix="pg-", dir=servers_directory))
-    server = PostgreSQL(directory, _postgresql_binaries(servers_directory), user)
+    data = Path(tempfile.mkdtemp(prefix="data-", dir=data_directory))
+    server = PostgreSQL(directory, data, _postgresql_binaries(servers_directory), user)
     server.create()
     server.start()
     return server
