@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from keystroke.domain.lease import TickLease
+from keystroke.domain.lease import Claimant, TickLease
 from keystroke.domain.outcome import Completed
 from keystroke.domain.states import Status
 from keystroke.operations.cancel_tick import cancel_tick
@@ -19,7 +19,8 @@ from keystroke.operations.claim_run import claim_run
 from keystroke.operations.claiming import claim_next
 from keystroke.operations.find_waiting import find_waiting_queues
 from keystroke.operations.finish_attempt import finish_attempt
-from keystroke.operations.fleet_state import beat_heart, stop_worker
+from keystroke.operations.fleet_state import beat_heart, register_worker, stop_worker
+from keystroke.operations.publish_deployment import publish_deployment
 from keystroke.operations.recover_runs import recover_attempt, recover_dead_workers
 from keystroke.store import Database, queues, tick_claims
 from keystroke.store.sql import Sql
@@ -27,6 +28,7 @@ from support.blocking import blocked
 from support.poll_rig import INVOICES, MakePolls, PollRig
 
 _RETIRE = Sql("update sources set retired_at = 1")
+_NO_POLL = Sql("update sources set kind = 'schedule'")
 _TWELVE = "".join(
     f"""
 @poll("p{number}", every="5m")
@@ -92,6 +94,29 @@ def test_only_a_worker_that_has_the_poll_serves_its_queue_and_may_claims_a_tick(
         queues.set_paused(tx, rig.stage.project, "default", paused=False)
     assert find_waiting_queues(rig.database, timedelta()) == {(rig.stage.project.id, "default")}
     assert claim_run(rig.database, replace(claimant, queues=("elsewhere", "default"))) is not None
+
+
+def test_a_tick_is_for_the_code_of_its_poll_as_long_as_a_worker_of_that_serves_its_queue(
+    rig: PollRig,
+) -> None:
+    """While a deployment rolls out, older code would look with a state, and at a source, that it does not know."""
+    older, manifest = rig.stage.claimant, replace(rig.project.manifest, digest="newer code")
+    newer = publish_deployment(rig.database, manifest).deployment_id
+    rig.queue()
+    elsewhere = register_worker(rig.database, rig.stage.project.id, newer, ("elsewhere",), 1)
+    worker_id = register_worker(rig.database, rig.stage.project.id, newer, ("default",), 1)
+    assert claim_run(rig.database, older) is None
+    assert not tick_waits(rig, older)
+    assert tick_waits(rig, replace(older, deployment_id=newer))
+    stop_worker(rig.database, worker_id)
+    assert tick_waits(rig, older), "nobody of the newer code is there to look"
+    assert elsewhere
+    assert isinstance(claim_run(rig.database, older), TickLease)
+
+
+def tick_waits(rig: PollRig, claimant: Claimant) -> bool:
+    with rig.database.read() as tx:
+        return tick_claims.waits(tx, claimant)
 
 
 def test_a_claim_passes_over_a_tick_that_somebody_else_is_about_to_take(
@@ -214,6 +239,16 @@ def test_a_tick_of_a_poll_that_the_code_has_no_longer_ends(rig: PollRig) -> None
     rig.queue()
     with rig.database.transaction() as tx:
         tx.run(_RETIRE)
+    assert claim_run(rig.database, rig.stage.claimant) is None
+    recover_dead_workers(rig.database, rig.settings)
+    assert "no poll invoices" in error(rig)
+
+
+def test_a_tick_of_what_is_no_poll_any_more_ends(rig: PollRig) -> None:
+    """Its slug is a schedule's by now, so no code has such a poll."""
+    rig.queue()
+    with rig.database.transaction() as tx:
+        tx.run(_NO_POLL)
     assert claim_run(rig.database, rig.stage.claimant) is None
     recover_dead_workers(rig.database, rig.settings)
     assert "no poll invoices" in error(rig)

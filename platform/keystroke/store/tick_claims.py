@@ -24,14 +24,19 @@ from keystroke.store.sql import Sql
 DEFAULT_TIMEOUT: Final = timedelta(minutes=5)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
-#: A tick that a claimant may execute: one of a poll that its code has, due, in a queue of its own that is not paused.
+#: A tick that a claimant may execute: one of a poll that its code has, due, in a queue of its own that is not paused. As long as
+#: a worker of the code that has published the poll last serves that queue, it is for such a worker alone.
 CLAIMABLE: Final = """
     ticks.status = 'queued' and ticks.project_id = :project_id and ticks.queue {in:queues} and ticks.due_at <= {now}
     and not exists (
         select 1 from queues where queues.project_id = ticks.project_id and queues.name = ticks.queue
         and queues.paused_at is not null)
     and exists (
-        select 1 from sources where sources.id = ticks.source_id and sources.slug {in:polls} and sources.retired_at is null)
+        select 1 from sources where sources.id = ticks.source_id and sources.slug {in:polls} and sources.kind = 'poll'
+        and sources.retired_at is null
+        and (sources.deployment_id = :deployment_id or not exists (
+            select 1 from workers where workers.deployment_id = sources.deployment_id and workers.state = 'alive'
+            and workers.queues like '%"' || ticks.queue || '"%')))
 """
 _LEASED: Final = """
     id, attempt, project_id, worker_id, source_id, queue, scheduled_at, previous_at, origin, dry_run, timeout_us, active_us,
@@ -75,7 +80,7 @@ where id = :tick_id and status = 'running' returning project_id, worker_id, atte
 """)
 _GONE: Final = Sql("""
 select ticks.id, sources.slug from ticks join sources on sources.id = ticks.source_id
-where ticks.status = 'queued' and sources.retired_at is not null limit 1000
+where ticks.status = 'queued' and (sources.retired_at is not null or sources.kind <> 'poll') limit 1000
 """)
 
 
@@ -125,9 +130,7 @@ def take(tx: Tx, claimant: Claimant) -> TickLease | None:
     """
     if not claimant.polls:
         return None
-    named = {
-        "worker_id": claimant.worker_id, "deployment_id": claimant.deployment_id, "trace_id": secrets.token_hex(16),
-    }  # fmt: skip
+    named = {"worker_id": claimant.worker_id, "trace_id": secrets.token_hex(16)}
     row = tx.row(_TAKE, {**parameters(claimant), **named})
     return None if row is None else _lease(row)
 
@@ -141,6 +144,7 @@ def parameters(claimant: Claimant) -> dict[str, Any]:
     """What CLAIMABLE names."""
     return {
         "project_id": claimant.project_id,
+        "deployment_id": claimant.deployment_id,
         "queues": list(claimant.queues),
         "polls": list(claimant.polls),
     }
