@@ -1,145 +1,132 @@
-"""What a webhook costs (signature, record, run) beside a bare Flask view with one INSERT, both behind gunicorn on PostgreSQL.
+"""How soon a webhook is acknowledged: signature checked, delivery stored, run created, all committed.
 
-Eight clients post as fast as they are answered, in turns to the one and the other (A B A B ...); then at half of the webhook's
-rate, for the time that an answer takes. `KEYSTROKE_BENCH_POSTS` (600) is the size of a turn.
+The most that 8 clients get through, and the times at half of that; beside it the same for a Flask view with one durable INSERT
+behind the same server, in turns (A B A B …). Clients, servers and database share the machine.
 """
 
 from __future__ import annotations
 
+import base64
+import http.client
 import json
 import os
 import statistics
+import subprocess
 import sys
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from itertools import count
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Final
+from urllib.parse import urlsplit
 
-import httpx
-
-from keystroke.authoring.project import load_project
+from keystroke.domain.manifest import Manifest
+from keystroke.domain.source import AttachmentManifest, SourceManifest
 from keystroke.operations.publish_deployment import publish_deployment
 from keystroke.settings import Settings
 from keystroke.store import Database
-from keystroke.store.sql import Sql
-from support.api import NO_BROKER
 from support.fleet import free_ports
-from support.posting import SECRET, WORKFLOWS, signature
 from support.processes import Processes
-from support.projects import write_project
+from support.starts import GREET, GREETING
 from support.waiting import wait_until
 
-_POSTS: Final = int(os.environ.get("KEYSTROKE_BENCH_POSTS", "600"))
-_TURNS: Final = 5
-_CLIENTS: Final = 8
-_BODY: Final = json.dumps({"name": "Ada", "email": "ada@example.com"}).encode()
-_BARE: Final = """
-import os
-import uuid
-
-import psycopg
-from flask import Flask, request
-from sqlalchemy import create_engine
-
-app = Flask("bare")
-engine = create_engine(
-    os.environ["BARE_DATABASE"], pool_size=20, isolation_level="AUTOCOMMIT", pool_reset_on_return=None)
-
-@app.post("/")
-def keep():
-    with engine.connect() as connection:
-        connection.exec_driver_sql(
-            "insert into bare (id, body) values (%(id)s, %(body)s)",
-            {"id": str(uuid.uuid4()), "body": request.get_data().decode()})
-    return {"ok": True}
-"""
-_number = count()
+_SECONDS = float(os.environ.get("KEYSTROKE_BENCH_SECONDS", "6"))
+_TURNS = 3
+_SECRET = b"the secret of the measurements."
+_SOURCE = SourceManifest(
+    "signup", "webhook", "Signup", payload_schema=GREETING, attachments=(AttachmentManifest("greet"),),
+    options={
+        "endpoint": "signup", "verify": {"scheme": "standard_webhooks", "secret": "env:BENCH_SECRET"}, "match": None,
+        "dedupe": None, "rate_limit": None, "respond": None, "challenge": None,
+    },
+)  # fmt: skip
 
 
-def measure_webhooks(postgresql_settings: Settings, processes: Processes, tmp_path: Path) -> None:
-    """Print the rates and their ratio, and how long an answer takes."""
-    webhook, bare = _serve_both(postgresql_settings, processes, tmp_path)
-    for url in (webhook, bare):
-        _rate(url, _POSTS)
-    rates: dict[str, list[float]] = {webhook: [], bare: []}
-    for _ in range(_TURNS):
-        for url, found in rates.items():
-            found.append(_rate(url, _POSTS))
-    medians = {url: statistics.median(found) for url, found in rates.items()}
+@dataclass(frozen=True)
+class Figures:
+    """Requests a second, and the times of the answers in milliseconds."""
+
+    rate: float
+    times: list[float]
+
+    def at(self, percent: int) -> float:
+        """A percentile of the times."""
+        return statistics.quantiles(self.times, n=100)[percent - 1]
+
+
+def measure_acknowledgement(
+    fleet_settings: Settings, database: Database, processes: Processes, tmp_path: Path
+) -> None:
+    """Print the figures of one database."""
+    publish_deployment(
+        database, Manifest("default", "demo", "bench", None, {"greet": GREET}, {"signup": _SOURCE})
+    )
+    with api(fleet_settings, processes) as webhook, bare(fleet_settings, database, tmp_path) as compared:
+        most: dict[str, list[float]] = {"webhook": [], "bare": []}
+        for url in (webhook, compared):
+            load(url, 2, None)
+        for _ in range(_TURNS):
+            most["webhook"].append(load(webhook, _SECONDS, None).rate)
+            most["bare"].append(load(compared, _SECONDS, None).rate)
+        medians = {name: statistics.median(rates) for name, rates in most.items()}
+        half = load(webhook, _SECONDS, medians["webhook"] / 2)
+        half_bare = load(compared, _SECONDS, medians["bare"] / 2)
     print(
-        f"\nposts a second, median of {_TURNS} turns: {medians[webhook]:.0f} webhook, {medians[bare]:.0f} bare"
+        f"\n{database.backend}: at most {medians['webhook']:.0f} webhooks/s, {medians['bare']:.0f} bare inserts/s;",
+        end=" ",
     )
-    print(f"  ratio {medians[webhook] / medians[bare]:.2f}")
-    times = _times_at(webhook, medians[webhook] / 2)
-    high = statistics.quantiles(times, n=100)
-    print(f"  at half of it, ms: median {statistics.median(times):.1f}, 99th percentile {high[-1]:.1f}")
+    print(f"ratio {medians['webhook'] / medians['bare']:.2f}")
+    for name, figures in (("webhooks", half), ("bare inserts", half_bare)):
+        print(
+            f"  {name} at {figures.rate:.0f}/s: p50 {figures.at(50):.1f} ms, p95 {figures.at(95):.1f} ms,",
+            f"p99 {figures.at(99):.1f} ms",
+        )
 
 
-def _serve_both(settings: Settings, processes: Processes, folder: Path) -> tuple[str, str]:
-    write_project(folder / "project", {"triggers/all.py": WORKFLOWS + 'signed("signup").attach(greet)\n'})
-    own, other = free_ports(2)
-    settings = replace(
-        settings, project="shop", organization="acme", broker_url=NO_BROKER, listen=f"127.0.0.1:{own}"
-    )
-    database = Database.from_settings(settings)
-    publish_deployment(database, load_project(folder / "project").manifest)
-    with database.transaction() as tx:
-        tx.run(Sql("create table bare (id text primary key, body text not null)"))
-    database.close()
-    (folder / "bare.py").write_text(_BARE)
-    processes.keystroke("api", settings=settings, variables={"SENDER": SECRET})
-    processes.start(
-        [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{other}", "--threads", "32", "--chdir", str(folder), "bare:app"],
-        variables={**os.environ, "BARE_DATABASE": settings.database_url.replace("://", "+psycopg://", 1)},
-    )  # fmt: skip
-    urls = (f"http://127.0.0.1:{own}/triggers/shop/signup", f"http://127.0.0.1:{other}/")
-    for url in urls:
-        wait_until(lambda at=url: _answers(at), 60, what=f"{url} answers")
-    return urls
+@contextmanager
+def api(settings: Settings, processes: Processes) -> Iterator[str]:
+    """The API; the address of its webhook."""
+    [port] = free_ports(1)
+    own = replace(settings, listen=f"127.0.0.1:{port}")
+    secret = f"whsec_{base64.b64encode(_SECRET).decode()}"
+    started = processes.keystroke("api", settings=own, variables={"BENCH_SECRET": secret})
+    started.wait_for("api_listening", 60)
+    yield f"http://127.0.0.1:{port}/triggers/demo/signup"
+
+
+@contextmanager
+def bare(settings: Settings, database: Database, tmp_path: Path) -> Iterator[str]:
+    """The view that it is compared with; its address."""
+    [port] = free_ports(1)
+    url = settings.database_url if database.backend == "postgresql" else f"sqlite:///{tmp_path / 'bare.db'}"
+    command = [
+        sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--worker-class", "gthread", "--threads", "32",
+        "--keep-alive", "60", "--log-level", "error", f"bare_insert:make({url!r})",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, cwd=Path(__file__).parent)
+    address = f"http://127.0.0.1:{port}/bare"
+    try:
+        wait_until(partial(_answers, address), 30, what="the bare view answers")
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def load(url: str, seconds: float, rate: float | None) -> Figures:
+    """Post with 8 clients in a process of their own: as fast as they get answers, or so many a second altogether."""
+    command = [sys.executable, "post_webhooks.py", url, str(seconds), str(rate or 0), _SECRET.hex()]
+    ran = subprocess.run(command, cwd=Path(__file__).parent, check=True, capture_output=True, text=True)
+    times = json.loads(ran.stdout)
+    return Figures(len(times) / seconds, times)
 
 
 def _answers(url: str) -> bool:
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=5)
     try:
-        return httpx.post(url, content=_BODY, headers=_headers()).is_success
-    except httpx.TransportError:
+        connection.request("GET", "/")
+        return connection.getresponse().status == 404
+    except OSError:
         return False
-
-
-def _headers() -> dict[str, str]:
-    return {"X-Signature": signature(_BODY), "Idempotency-Key": f"post-{next(_number)}"}
-
-
-def _rate(url: str, posts: int) -> float:
-    """Posts a second of eight clients that post as fast as they are answered."""
-
-    def send(_client: int) -> None:
-        with httpx.Client() as client:
-            for _ in range(posts // _CLIENTS):
-                assert client.post(url, content=_BODY, headers=_headers()).is_success
-
-    began = time.perf_counter()
-    with ThreadPoolExecutor(_CLIENTS) as executor:
-        list(executor.map(send, range(_CLIENTS)))
-    return posts / (time.perf_counter() - began)
-
-
-def _times_at(url: str, rate: float) -> list[float]:
-    """Milliseconds that answers take where eight clients together post at a rate."""
-    pace, times, pause = _CLIENTS / rate, [], threading.Event()
-
-    def send(number: int) -> None:
-        with httpx.Client() as client:
-            due = time.perf_counter() + pace * number / _CLIENTS
-            for _ in range(_POSTS // _CLIENTS):
-                pause.wait(max(due - time.perf_counter(), 0))
-                began = time.perf_counter()
-                assert client.post(url, content=_BODY, headers=_headers()).is_success
-                times.append((time.perf_counter() - began) * 1000)
-                due += pace
-
-    with ThreadPoolExecutor(_CLIENTS) as executor:
-        list(executor.map(send, range(_CLIENTS)))
-    return times
+    finally:
+        connection.close()
