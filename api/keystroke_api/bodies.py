@@ -12,10 +12,11 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from flask import request
+from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from keystroke.domain.payload import Json
-from keystroke_api.refusals import BodyTooLarge, BodyTooSlow, InvalidForm, UnsupportedMediaType
+from keystroke_api.refusals import BodyTooLarge, BodyTooSlow, BrokenChunks, InvalidForm, UnsupportedMediaType
 from keystroke_api.strict_json import parse_json
 
 #: All of a body has to arrive within this time.
@@ -77,6 +78,10 @@ def _read(limit: int) -> bytes:
         raise BodyTooLarge(limit=limit) from error
     except (ClientDisconnected, OSError) as error:
         raise BodyTooSlow(seconds=BODY_SECONDS) from error
+    except (
+        ParseException
+    ) as error:  # chunks are taken apart while they are read, behind the headers that were right
+        raise BrokenChunks from error
     if len(data) > limit:
         raise BodyTooLarge(limit=limit)
     if late() or len(data) < (request.content_length or 0):

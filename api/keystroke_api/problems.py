@@ -53,6 +53,7 @@ STATUSES: Final[dict[type[KeystrokeError], int]] = {
     errors.ApiKeyNotFound: 404,
     errors.SecretNotFound: 404,
     refusals.BodyTooSlow: 408,
+    refusals.BrokenChunks: 400,
     errors.HookNotFound: 404,
     errors.DeliveryRefused: 401,
     errors.ChallengeRefused: 403,

@@ -47,6 +47,12 @@ class BodyTooSlow(KeystrokeError):
     code = "body-too-slow"
 
 
+class BrokenChunks(KeystrokeError):
+    """The body cannot be read: it is not in chunks as HTTP/1.1 has them."""
+
+    code = "broken-chunks"
+
+
 class KeyMissing(KeystrokeError):
     """An API key is needed: send `Authorization: Bearer ks_…` or `x-api-key`."""
 

@@ -198,6 +198,13 @@ def test_chunks_without_end_are_refused(api_at: str) -> None:
     assert answer.startswith("HTTP/1.1 413")
 
 
+@pytest.mark.parametrize("body", [b"zz\r\n{}\r\n0\r\n\r\n", b"2\r\n{}no end", b"0\r\nbad trailer\r\n\r\n"])
+def test_chunks_that_are_none_are_refused(api_at: str, body: bytes) -> None:
+    answer = read_answer(open_request(api_at, RUNS, body, "Transfer-Encoding: chunked"))
+    assert answer.startswith("HTTP/1.1 400 ")
+    assert "problem:broken-chunks" in answer
+
+
 def test_slow_senders_are_turned_away_and_hold_nobody_up(api_at: str) -> None:
     slow = [open_request(api_at, RUNS, b'{"input":', length=50) for _ in range(6)]
     began = time.monotonic()
