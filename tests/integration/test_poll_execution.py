@@ -40,6 +40,27 @@ def test_what_it_says_is_kept_under_its_id(rig: PollRig) -> None:
     assert lines[0].span_id == spans[0].span_id
 
 
+def test_the_function_and_its_runs_are_told_how_many_times_were_missed(make_polls_here: MakePolls) -> None:
+    rig = make_polls_here("""
+        @poll("any", every="5m", group="both")
+        def look(tick: Tick):
+            return [{"missed": tick.missed}]
+        look.attach(anything)
+
+        @poll("other", every="5m", group="both")
+        def other():
+            return None
+        other.attach(anything)
+    """)
+    rig.tick()
+    rig.advance(3_600)
+    rig.tick()
+    runs = rig.runs()
+    assert [run.input for run in runs] == [{"missed": 0}] * 2 + [{"missed": 11}] * 2
+    assert [run.trigger.missed for run in runs] == [0, 0, 11, 11]
+    assert [row.missed for row in rig.ticks()] == [0, 0, 11, 11]
+
+
 def test_pauses_after_failures_end_where_it_would_look_anyway(rig: PollRig) -> None:
     rig.given["invoices"] = ValueError("no connection")
     for _ in range(8):

@@ -10,8 +10,8 @@ from datetime import datetime
 class Tick:
     """One time at which a source looked: its id, the source's slug, the time that it stands for, and the one before it.
 
-    Times are aware UTC datetimes. With `dry_run` nothing of what is found is started. `missed` counts the times of a schedule in
-    between that nothing was started for.
+    Times are aware UTC datetimes. With `dry_run` nothing of what is found is started. `missed` counts the times in
+    between: of a schedule those that nothing was started for, of a poll those at which nobody looked.
     """
 
     id: str

@@ -78,7 +78,7 @@ class TickLease:
     """The right of one attempt to execute a tick of a poll.
 
     Every write of the attempt names `tick_id` and `attempt`, as a run's does. `source` is the poll's slug; `scheduled_at` the
-    time that the tick stands for and `previous` the one before it; `origin` is empty for a tick of the clock; `dry_run`: it
+    time that the tick stands for, `previous` the one before it, and `missed` how many in between nobody looked at; `origin` is empty for a tick of the clock; `dry_run`: it
     shows what would start, and changes nothing. `timeout` bounds the time that all attempts work together, of which `active`
     is over; `failures` counts the earlier attempts that ended in an error; `more` says that other work waits, which this
     claimant might do.
@@ -101,6 +101,7 @@ class TickLease:
     trace_id: str
     cancel_requested: bool
     more: bool
+    missed: int = 0
 
     @property
     def id(self) -> str:

@@ -128,7 +128,9 @@ class TickAttempt:
 
     def _tick(self) -> Tick:
         lease = self.lease
-        return Tick(lease.tick_id, lease.source, lease.scheduled_at, lease.previous, lease.dry_run)
+        return Tick(
+            lease.tick_id, lease.source, lease.scheduled_at, lease.previous, lease.dry_run, lease.missed
+        )
 
     def _left_early(self) -> Canceled | Failed | HandedBack | None:
         """Why user code was interrupted, should it have ended all the same: what it came to then is not to be trusted."""

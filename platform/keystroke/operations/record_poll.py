@@ -164,8 +164,9 @@ class _Ending:
         tick_id = polls.new_tick_id()
         ended = self._start(source, share, tick_id, end)
         tick = NewTick(
-            source, scheduled_at=self._lease.scheduled_at, previous_at=self._lease.previous, outcome=ended.outcome,
-            found=ended.found, error=ended.error, run_ids=ended.run_ids, trace_id=self._lease.trace_id,
+            source, scheduled_at=self._lease.scheduled_at, previous_at=self._lease.previous, missed=self._lease.missed,
+            outcome=ended.outcome, found=ended.found, error=ended.error, run_ids=ended.run_ids,
+            trace_id=self._lease.trace_id,
         )  # fmt: skip
         polls.insert_tick(self._tx, tick, tick_id)
 

@@ -53,6 +53,7 @@ def start_brought(
         tick_id,
         scheduled_at=lease.scheduled_at,
         previous_fire=lease.previous,
+        missed=lease.missed,
         actor=polls.actor_of(tx, lease.tick_id),
     )
     project = access.projects_of(tx, [source.project_id])[source.project_id]

@@ -39,8 +39,8 @@ CLAIMABLE: Final = """
             and workers.queues like '%"' || ticks.queue || '"%')))
 """
 _LEASED: Final = """
-    id, attempt, project_id, worker_id, source_id, queue, scheduled_at, previous_at, origin, dry_run, timeout_us, active_us,
-    failures, trace_id, cancel_requested_at, (select slug from sources where sources.id = ticks.source_id) as source
+    id, attempt, project_id, worker_id, source_id, queue, scheduled_at, previous_at, missed, origin, dry_run, timeout_us,
+    active_us, failures, trace_id, cancel_requested_at, (select slug from sources where sources.id = ticks.source_id) as source
 """
 _TAKE: Final = Sql(f"""
 update ticks set status = 'running', attempt = attempt + 1, worker_id = :worker_id, deployment_id = :deployment_id,
@@ -221,4 +221,5 @@ def _lease(row: Row[Any]) -> TickLease:
         source=row.source, queue=row.queue, scheduled_at=scheduled_at, previous=from_micros(row.previous_at),
         origin=row.origin, dry_run=bool(row.dry_run), timeout=_timeout(row), active=timedelta(microseconds=row.active_us),
         failures=row.failures, trace_id=row.trace_id, cancel_requested=row.cancel_requested_at is not None, more=False,
+        missed=row.missed,
     )  # fmt: skip
