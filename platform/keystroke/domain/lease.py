@@ -78,10 +78,10 @@ class TickLease:
     """The right of one attempt to execute a tick of a poll.
 
     Every write of the attempt names `tick_id` and `attempt`, as a run's does. `source` is the poll's slug; `scheduled_at` the
-    time that the tick stands for, `previous` the one before it, and `missed` how many in between nobody looked at; `origin` is empty for a tick of the clock; `dry_run`: it
-    shows what would start, and changes nothing. `timeout` bounds the time that all attempts work together, of which `active`
-    is over; `failures` counts the earlier attempts that ended in an error; `more` says that other work waits, which this
-    claimant might do.
+    time that the tick stands for, `previous` the one before it, and `missed` how many in between nobody looked at; `origin` is
+    empty for a tick of the clock; `dry_run`: it shows what would start, and changes nothing. `timeout` bounds the time that all
+    attempts work together, of which `active` is over; `failures` counts the earlier attempts that ended in an error; `more` says
+    that other work waits, which this claimant might do.
     """
 
     tick_id: str
