@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from keystroke.operations.queue_tick import queue_due_ticks
-from keystroke.store import Database, polls, sources, tick_claims
+from keystroke.store import Database, limits, polls, sources, tick_claims
 from support.blocking import blocked
 from support.poll_rig import INVOICES, MakePolls, PollRig
 
@@ -23,6 +23,25 @@ def b():
     return [2]
 a.attach(anything)
 b.attach(anything)
+"""
+LIMITED_GROUP = """
+from keystroke import Concurrency
+
+@workflow("early", concurrency=Concurrency(1, policy="replace"))
+def early(payload) -> None: ...
+
+@workflow("late", concurrency=Concurrency(1, policy="replace"))
+def late(payload) -> None: ...
+
+@poll("a", every="5m", group="both")
+def a():
+    return [1]
+
+@poll("b", every="5m", group="both")
+def b():
+    return [2]
+a.attach(late)
+b.attach(early)
 """
 
 
@@ -110,3 +129,22 @@ def test_a_beat_beside_the_end_of_a_groups_tick(make_polls: MakePolls) -> None:
     assert {row.outcome for row in rig.ticks()} <= {"fired", "skipped_overlap"}
     times = [sorted(row.scheduled_at for row in rig.ticks(slug)) for slug in ("a", "b")]
     assert times[0] == times[1]
+
+
+def test_the_runs_of_a_group_take_the_locks_of_their_limits_in_the_order_of_all_starts(
+    make_polls: MakePolls, second: ThreadPoolExecutor
+) -> None:
+    """Its first poll starts what comes last in that order: whoever starts both would wait in a circle with it."""
+    rig = make_polls(LIMITED_GROUP)
+    if rig.database.backend == "sqlite":
+        pytest.skip("one writer at a time")
+    rig.queue()
+    lease = rig.claim()
+    result = rig.execute(lease)
+    project_id = rig.stage.project.id
+    with rig.database.transaction() as tx:
+        limits.lock(tx, project_id, "admission:early")
+        ended = blocked(rig.database, second, lambda: rig.finish(lease, result))
+        limits.lock(tx, project_id, "admission:late")
+    assert ended.result(10).won
+    assert len(rig.runs()) == 2

@@ -21,7 +21,7 @@ from keystroke.errors import DatabaseUnavailable, KeystrokeError, StateEdited, T
 from keystroke.operations.claiming import Claimed, claim_next
 from keystroke.operations.finish_attempt import Finished
 from keystroke.operations.notify import notify_unhealthy
-from keystroke.operations.start_brought import start_brought
+from keystroke.operations.start_brought import reserve_brought, start_brought
 from keystroke.settings import Settings
 from keystroke.store import Database, Tx, polls, sources, tick_claims, traces
 from keystroke.store.polls import NewTick
@@ -145,10 +145,17 @@ class _Ending:
             return self._fail_own(Failure(type(error).__name__, str(error), Reason.USER_ERROR))
         shares = {each.source: each for each in end.brought} if isinstance(end, Polled) else {}
         failure = end.failure if isinstance(end, Failed) else None
-        ended = self._settle_own(own, shares.get(own.slug) or Brought(own.slug, failure=failure), end)
-        for each in group if self._lease.origin == "" else ():
-            if each.id != own.id and each.active and (each.slug in shares or failure is not None):
-                self._settle_member(each, shares.get(each.slug) or Brought(each.slug, failure=failure), end)
+        members = [
+            (each, shares.get(each.slug) or Brought(each.slug, failure=failure))
+            for each in (group if self._lease.origin == "" else ())
+            if each.id != own.id and each.active and (each.slug in shares or failure is not None)
+        ]
+        share = shares.get(own.slug) or Brought(own.slug, failure=failure)
+        if members and failure is None:
+            reserve_brought(self._tx, [(own, share), *members], self._lease, self._settings, self._box)
+        ended = self._settle_own(own, share, end)
+        for each, its_share in members:
+            self._settle_member(each, its_share, end)
         status = Status.FAILED if ended.outcome == "error" else Status.SUCCESS
         return Recorded(status, tuple(sorted(self._woken)))
 

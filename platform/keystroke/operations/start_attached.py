@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from keystroke.box import Box
 from keystroke.domain.actor import Actor, Trigger
@@ -12,11 +12,14 @@ from keystroke.domain.pruning import pruned
 from keystroke.domain.scope import Scope
 from keystroke.domain.source import attachment_id
 from keystroke.operations.keep_payload import seal_named, without_reserved
-from keystroke.operations.start_run import StartedRun, StartRequest, start_all_in
+from keystroke.operations.start_run import StartedRun, StartRequest, reserve_all, start_all_in
 from keystroke.settings import Settings
 from keystroke.store import Tx, deployments
 from keystroke.store.access import Project
 from keystroke.store.sources import Attachment, Source
+
+#: A limit for which a start waits for nobody.
+_QUEUING: Final = {"policy": "queue"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,16 @@ def start_attached(
     return start_all_in(
         tx, project, [_request(tx, project, event, each, box) for each in wanted], settings, box
     )
+
+
+def reserve_attached(
+    tx: Tx, project: Project, event: SourceEvent, wanted: list[Wish], settings: Settings, box: Box | None
+) -> None:
+    """Before several `start_attached` of one transaction: take all locks that they need, so that nobody waits in a circle."""
+    workflows = deployments.get_workflows(Scope(project.organization_id), tx, project)
+    limits = {each: workflow.concurrency for each, workflow in workflows.items() if workflow.concurrency}
+    waiting = [each for each in wanted if limits.get(each.attachment.workflow, _QUEUING)["policy"] != "queue"]
+    reserve_all(tx, project, [_request(tx, project, event, each, box) for each in waiting], settings, box)
 
 
 def _request(tx: Tx, project: Project, event: SourceEvent, wish: Wish, box: Box | None) -> StartRequest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from keystroke.domain.payload import encode_payload
 from keystroke.domain.source import attachment_id
 from keystroke.domain.tick import Brought, Item
 from keystroke.operations.keep_payload import seal_named, without_reserved
-from keystroke.operations.start_attached import SourceEvent, Wish, start_attached, wishes
+from keystroke.operations.start_attached import SourceEvent, Wish, reserve_attached, start_attached, wishes
 from keystroke.settings import Settings
 from keystroke.store import Tx, access, polls
 from keystroke.store.sources import Source
@@ -62,6 +62,19 @@ def start_brought(
     found = _text({**counts, "runs": len(started)})
     end = TickEnd("fired" if started else "filtered", run_ids=[each.run_id for each in started], found=found)
     return StartedBrought(end, frozenset(queue for each in started for queue in each.woken))
+
+
+def reserve_brought(
+    tx: Tx,
+    shares: Sequence[tuple[Source, Brought]],
+    lease: TickLease,
+    settings: Settings,
+    box: Box | None,
+) -> None:
+    """Take the locks that the starts of several polls need, all of them before the first run; their rows are locked already."""
+    wanted = [wish for source, share in shares for wish in _new_ones(tx, source, share)[0]]
+    project = access.projects_of(tx, [lease.project_id])[lease.project_id]
+    reserve_attached(tx, project, SourceEvent(lease.tick_id), wanted, settings, box)
 
 
 def _new_ones(tx: Tx, source: Source, share: Brought) -> tuple[list[Wish], list[str], int]:

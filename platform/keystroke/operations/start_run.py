@@ -183,6 +183,13 @@ def start_all_in(
     return [each for each in _as_of_the_end(list(started)) if isinstance(each, StartedRun)]
 
 
+def reserve_all(
+    tx: Tx, project: Project, requests: Sequence[StartRequest], settings: Settings, box: Box | None
+) -> None:
+    """Take the locks of several `start_all_in` to come in the same transaction, in the order in which all starts take them."""
+    _reserve(tx, project, [_check(tx, project, each, settings, box) for each in requests])
+
+
 def check_start(
     tx: Tx, project: Project, request: StartRequest, settings: Settings, box: Box | None
 ) -> CheckedStart:
