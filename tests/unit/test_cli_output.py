@@ -95,6 +95,12 @@ def test_an_empty_list_says_so(terminal: Terminal) -> None:
     assert printed == "no runs\n"
 
 
+def test_what_a_trial_would_start_and_when_a_pause_ends_are_in_words(terminal: Terminal) -> None:
+    tried = {"paused_until": "2026-11-24T05:25:49.735594Z", "would_start": []}
+    shown = terminal.show(tried, kind="dry_run", session=Session())
+    assert shown.split() == ["paused_until", "2026-11-24", "05:25:49", "would_start", "nothing"]
+
+
 def test_markup_in_values_is_text(terminal: Terminal) -> None:
     printed = terminal.show(RUN | {"workflow": "[red]x[/red]"}, kind="run", session=Session())
     assert "[red]x[/red]" in printed

@@ -67,7 +67,7 @@ def _why(event: TriggerEvent) -> str:
     if event.outcome == "skipped_overlap" and not parts:
         parts.append("one was still going on")
     if event.missed:
-        parts.append(f"{counted(event.missed, 'time')} before it missed")
+        parts.append(f"{counted(event.missed, 'time')} before it without a run")
     if event.origin.startswith(INVOKED):
         parts.append(f"by hand{f', {event.actor.name}' if event.actor else ''}")
     elif event.origin.startswith(BACKFILL):

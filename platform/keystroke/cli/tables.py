@@ -107,7 +107,7 @@ def print_table(value: Any, kind: str) -> None:
 
 def _print_rows(console: Console, rows: list[dict[str, Any]], kind: str) -> None:
     if not rows:
-        console.print(f"no {kind.replace('_', ' ')}", style="dim")
+        console.print("nothing" if kind == "would_start" else f"no {kind.replace('_', ' ')}", style="dim")
         return
     wanted = _COLUMNS.get(kind) or {name: name for name in rows[0]}
     columns = {field: heading for field, heading in wanted.items() if any(field in row for row in rows)}
@@ -172,7 +172,7 @@ def _number_or_time(field: str, value: Any, times: str) -> str | None:
         return f"{float(value):.0%}"
     if field.endswith("_ms"):
         return duration(float(value))
-    if field in ("at", "from", "to", "previous_until") or field.endswith("_at"):
+    if field in ("at", "from", "to") or field.endswith(("_at", "_until")):
         return _local_time(str(value), times)
     return None
 

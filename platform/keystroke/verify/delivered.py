@@ -38,6 +38,13 @@ class Delivered:
             raise Unverified(why=f"the header {name} is missing")
         return value
 
+    def parameter(self, name: str) -> str:
+        """A parameter of the query that must be there."""
+        value = self.query.get(name)
+        if not value:
+            raise Unverified(why=f"the query parameter {name} is missing")
+        return value
+
     def signed_at(self, text: str) -> str:
         """The time that was signed, as it was written, if it is within the tolerance of ours."""
         if not _TIMESTAMP.match(text):
@@ -46,11 +53,11 @@ class Delivered:
             raise Unverified(why=f"its timestamp is more than {TOLERANCE // 60} minutes away from now")
         return text
 
-    def expect_one(self, given: Sequence[str], expected: Sequence[str]) -> None:
-        """One of the given signatures or tokens must be one of those expected; how long it takes tells nothing of either."""
+    def expect_one(self, given: Sequence[str], expected: Sequence[str], *, of: str = "signature") -> None:
+        """One of the given signatures (or tokens: `of`) must be one of those expected; how long it takes tells nothing."""
         checked = [equal(one, other) for one in given[:MOST_SIGNATURES] for other in expected]
         if not any(checked):
-            raise Unverified(why="no signature is one of ours")
+            raise Unverified(why=f"no {of} is one of ours")
 
 
 def equal(one: str, other: str) -> bool:

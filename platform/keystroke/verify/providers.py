@@ -51,9 +51,9 @@ def check_hmac(delivered: Delivered, spec: dict[str, Any]) -> None:
 
 def check_token(delivered: Delivered, spec: dict[str, Any]) -> None:
     """A token in the query or in a header; in `Authorization` it stands behind `Bearer` (RFC 6750)."""
-    given = delivered.query.get(spec["query"], "") if "query" in spec else delivered.header(spec["header"])
+    given = delivered.parameter(spec["query"]) if "query" in spec else delivered.header(spec["header"])
     if spec.get("header", "").lower() == "authorization":
         scheme, _, given = given.partition(" ")
         if scheme.lower() != "bearer":
             raise Unverified(why="the header Authorization has no bearer token")
-    delivered.expect_one([given.strip()], list(delivered.keys))
+    delivered.expect_one([given.strip()], list(delivered.keys), of="token")
