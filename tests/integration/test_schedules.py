@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from keystroke.domain.source import UNTIL_RESUMED
 from keystroke.operations.record_schedule_tick import until_next_schedule
 from keystroke.operations.set_trigger import Pause
 from keystroke.store import sources
@@ -138,6 +139,24 @@ def test_a_pause_that_is_over_is_over_by_itself(clockwork_of: MakeClockwork) -> 
         "the times since its end are made up for, those before are not"
     )
     assert clockwork.broken() == []
+
+
+@pytest.mark.parametrize("long", [timedelta(days=1), None])
+def test_a_pause_that_is_made_shorter_ends_when_it_says(
+    clockwork_of: MakeClockwork, long: timedelta | None
+) -> None:
+    """Beat has looked at the schedule meanwhile, and has put its next time behind the longer pause."""
+    clockwork = clockwork_of(scheduled("minutely", cron="* * * * *"))
+    clockwork.set("minutely", pause=Pause(clockwork.now() + long if long else UNTIL_RESUMED))
+    clockwork.pass_time(65)
+    clockwork.fire()
+    clockwork.set("minutely", pause=Pause(clockwork.now() + timedelta(minutes=5)))
+    clockwork.pass_time(290)
+    clockwork.fire()
+    assert clockwork.outcomes() == []
+    clockwork.pass_time(75)
+    clockwork.fire()
+    assert clockwork.outcomes() == ["fired"]
 
 
 def test_a_new_timing_counts_from_its_publication_and_the_same_one_goes_on(

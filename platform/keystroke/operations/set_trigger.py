@@ -55,19 +55,22 @@ def set_trigger(
         after = sources.source_of(tx, source_id)
         if begins and after.active:
             arm(tx, after)
-            after = sources.source_of(tx, source_id)
+        elif change.pause is not None and after.paused and source.manifest.kind == "schedule":
+            # Its next time may lie behind a longer pause, or be none at all.
+            arm(tx, after, after.paused_until)
+        after = sources.source_of(tx, source_id)
     return after
 
 
-def arm(tx: Tx, source: Source) -> None:
-    """Let a source begin anew: a schedule fires at its next time from now on, a poll at once."""
+def arm(tx: Tx, source: Source, since: datetime | None = None) -> None:
+    """Let a source begin anew: a schedule fires at its next time from now on, or `since` later, a poll at once."""
     next_at: datetime | None = None
     due: datetime | None = None
     if source.manifest.kind == "poll":
         next_at = due = source.now
     elif source.manifest.kind == "schedule":
         timing = timing_of(source)
-        next_at = timing.next_after(source.now)
+        next_at = timing.next_after(since or source.now)
         due = None if next_at is None else timing.due(source.id, next_at)
     trigger_settings.arm(tx, source.id, to_micros(next_at), to_micros(due))
 
