@@ -95,6 +95,22 @@ def test_an_empty_list_says_so(terminal: Terminal) -> None:
     assert printed == "no runs\n"
 
 
+def test_prose_gives_way_before_what_is_kept_whole(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    rows = [
+        {
+            "slug": "o-cancel-running", "kind": "schedule", "next_at": "2026-11-24T05:25:49Z",
+            "health": {"status": "paused", "why": "Its last 3 runs have failed."},
+            "last_event": {"outcome": "skipped_overlap"}, "attachments": [{"workflow": "failing"}],
+        }
+    ]  # fmt: skip
+    shown = terminal.show(rows, kind="triggers", session=Session())
+    assert shown.splitlines()[0].endswith("Starts ")
+    assert "failing" in shown
+
+
 def test_what_a_trial_would_start_and_when_a_pause_ends_are_in_words(terminal: Terminal) -> None:
     tried = {"paused_until": "2026-11-24T05:25:49.735594Z", "would_start": []}
     shown = terminal.show(tried, kind="dry_run", session=Session())

@@ -134,7 +134,10 @@ def _table(columns: dict[str, str], rows: list[dict[str, Any]], times: str) -> T
     cells = [[_cell(field, row.get(field), times) for field in columns] for row in rows]
     for place, (field, heading) in enumerate(columns.items()):
         kept_whole = max(len(heading), *(row[place].cell_len for row in cells))
-        table.add_column(heading, overflow="fold", min_width=None if field in _WRAPPED else kept_whole)
+        if field in _WRAPPED:
+            table.add_column(heading, overflow="fold")
+        else:  # both: min_width for what the table needs, no_wrap so that prose alone gives way
+            table.add_column(heading, overflow="fold", min_width=kept_whole, no_wrap=True)
     for row in cells:
         table.add_row(*row)
     return table
@@ -155,7 +158,7 @@ def _print_object(console: Console, value: dict[str, Any]) -> None:
 
 
 def _cell(field: str, value: Any, times: str = _FULL_TIME) -> Text:
-    if value is None:
+    if value is None or value == []:
         return Text("-", style="dim")
     if field in ("status", "last_status"):
         return Text(str(value).replace("_", " "), style=_STYLES.get(str(value), ""))
