@@ -58,8 +58,7 @@ def set_trigger(
         elif change.pause is not None and after.paused and source.manifest.kind == "schedule":
             # Its next time may lie behind a longer pause, or be none at all.
             arm(tx, after, after.paused_until)
-        after = sources.source_of(tx, source_id)
-    return after
+        return sources.source_of(tx, source_id)
 
 
 def arm(tx: Tx, source: Source, since: datetime | None = None) -> None:
