@@ -1,13 +1,14 @@
-"""JSON answers, and the cursors of lists of runs in them."""
+"""JSON answers, and how lists in them go on."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from flask import Response
 
+T = TypeVar("T")
 _RUN: Final = "run_"
 
 
@@ -15,6 +16,14 @@ def json_answer(document: Any, status: int = 200, headers: Mapping[str, str] | N
     """An answer of this JSON value."""
     text = json.dumps(document, allow_nan=False, separators=(",", ":"))
     return Response(text, status, dict(headers or {}), mimetype="application/json")
+
+
+def part_of(
+    found: Sequence[T], limit: int, place_of: Callable[[T], str]
+) -> tuple[Sequence[T], dict[str, Any]]:
+    """What to show of rows of which one more was asked for, and `next_cursor` and `has_more`: where it goes on behind them."""
+    shown, more = found[:limit], len(found) > limit
+    return shown, {"next_cursor": place_of(shown[-1]) if more else None, "has_more": more}
 
 
 def to_cursor(run_id: str) -> str:

@@ -10,7 +10,7 @@ from keystroke.operations.api_keys import Principal
 from keystroke.operations.backfill_trigger import BackfillRequest, plan_backfill, start_backfill
 from keystroke.operations.backfill_trigger import cancel_backfill as cancel
 from keystroke.store import backfills
-from keystroke_api.answers import json_answer
+from keystroke_api.answers import json_answer, part_of
 from keystroke_api.auth import Role
 from keystroke_api.operation import Answer, operation
 from keystroke_api.rest.texts import API
@@ -57,12 +57,8 @@ def list_backfills(caller: Principal, trigger: str, query: BackfillsQuery) -> Re
     before = None if query.cursor is None else _MARK + query.cursor
     with services().database.read() as tx:
         found = backfills.list_backfills(caller.scope, tx, source, before=before, limit=query.limit + 1)
-    shown, more = found[: query.limit], len(found) > query.limit
-    return json_answer({
-        "data": [each.as_json() for each in shown],
-        "next_cursor": shown[-1].id.removeprefix(_MARK) if more else None,
-        "has_more": more,
-    })  # fmt: skip
+    shown, further = part_of(found, query.limit, lambda each: each.id.removeprefix(_MARK))
+    return json_answer({"data": [each.as_json() for each in shown], **further})
 
 
 @operation(

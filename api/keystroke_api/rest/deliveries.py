@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from flask import Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from keystroke.domain.delivery import DELIVERY
+from keystroke.domain.delivery import DELIVERY, Delivery
 from keystroke.domain.source import Outcome
 from keystroke.errors import KeystrokeError
 from keystroke.operations.api_keys import Principal
@@ -15,7 +15,7 @@ from keystroke.operations.replay_delivery import replay_delivery as replay
 from keystroke.operations.route_delivery import Routed
 from keystroke.store import deliveries
 from keystroke.store.deliveries import DeliveryFilter
-from keystroke_api.answers import json_answer
+from keystroke_api.answers import json_answer, part_of
 from keystroke_api.auth import Role
 from keystroke_api.operation import Answer, operation
 from keystroke_api.problems import Problem, problem_document
@@ -173,10 +173,8 @@ def list_deliveries(caller: Principal, query: DeliveriesQuery) -> Response:
         found = deliveries.list_deliveries(
             caller.scope, tx, query.wanted(), before=before, limit=query.limit + 1
         )
-    shown = found[: query.limit]
-    return json_answer(
-        {"data": [each.as_json() for each in shown], **_further(shown, len(found) > query.limit)}
-    )
+    shown, further = part_of(found, query.limit, _place_of)
+    return json_answer({"data": [each.as_json() for each in shown], **further})
 
 
 @operation(
@@ -211,12 +209,12 @@ def replay_deliveries(caller: Principal, body: ReplayDeliveriesBody) -> Response
         found = deliveries.list_deliveries(
             caller.scope, tx, body.filter.wanted(replayable=True), after=after, limit=body.limit + 1
         )
-    chosen = found[: body.limit]
+    chosen, further = part_of(found, body.limit, _place_of)
     if body.dry_run:
         data = [{"replay_of": each.id, "outcome": each.outcome} for each in chosen]
     else:
         data = [_replay_or_problem(caller, each.id) for each in chosen]
-    return json_answer({"dry_run": body.dry_run, "data": data, **_further(chosen, len(found) > body.limit)})
+    return json_answer({"dry_run": body.dry_run, "data": data, **further})
 
 
 def replay_one(caller: Principal, delivery_id: str) -> Routed:
@@ -243,5 +241,5 @@ def _replayed_json(delivery_id: str, routed: Routed) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _further(shown: list[Any], more: bool) -> dict[str, Any]:
-    return {"next_cursor": shown[-1].id.removeprefix(_MARK) if more else None, "has_more": more}
+def _place_of(delivery: Delivery) -> str:
+    return delivery.id.removeprefix(_MARK)

@@ -13,7 +13,7 @@ from keystroke.operations.api_keys import Principal
 from keystroke.store import answers
 from keystroke.telemetry import announce
 from keystroke.telemetry.events import HookWasAnswered
-from keystroke_api.answers import json_answer
+from keystroke_api.answers import json_answer, part_of
 from keystroke_api.auth import Role
 from keystroke_api.operation import Answer, AnyJson, operation
 from keystroke_api.rest.documents import Actor, Cursor, Time
@@ -76,12 +76,8 @@ def list_hooks(caller: Principal, query: HooksQuery) -> Response:
         found = answers.list_hooks(
             caller.scope, tx, status=query.status, run_id=query.run, before=before, limit=query.limit + 1
         )
-    shown, more = found[: query.limit], len(found) > query.limit
-    return json_answer({
-        "data": [asking.as_json() for asking in shown],
-        "next_cursor": shown[-1].hook.id.removeprefix(_HOOK) if more else None,
-        "has_more": more,
-    })  # fmt: skip
+    shown, further = part_of(found, query.limit, lambda asking: asking.hook.id.removeprefix(_HOOK))
+    return json_answer({"data": [asking.as_json() for asking in shown], **further})
 
 
 @operation(

@@ -11,7 +11,7 @@ from keystroke.clock import rfc3339
 from keystroke.domain.notification import Notification, NotificationKind, NotificationStatus
 from keystroke.operations.api_keys import Principal
 from keystroke.store import notifications
-from keystroke_api.answers import json_answer
+from keystroke_api.answers import json_answer, part_of
 from keystroke_api.auth import Role
 from keystroke_api.operation import Answer, operation
 from keystroke_api.rest.documents import Cursor, Time
@@ -78,12 +78,8 @@ def list_notifications(caller: Principal, query: NotificationsQuery) -> Response
     before = None if query.cursor is None else _PREFIX + query.cursor
     with services().database.read() as tx:
         found = notifications.list_notifications(caller.scope, tx, query.filters, before, query.limit + 1)
-    shown, more = found[: query.limit], len(found) > query.limit
-    return json_answer({
-        "data": [_notification_json(each) for each in shown],
-        "next_cursor": shown[-1].id.removeprefix(_PREFIX) if more else None,
-        "has_more": more,
-    })  # fmt: skip
+    shown, further = part_of(found, query.limit, lambda told: told.id.removeprefix(_PREFIX))
+    return json_answer({"data": [_notification_json(each) for each in shown], **further})
 
 
 def _notification_json(told: Notification) -> dict[str, Any]:

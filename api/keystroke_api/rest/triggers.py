@@ -13,7 +13,7 @@ from keystroke.operations.set_trigger import Pause, TriggerChange, timing_of
 from keystroke.operations.set_trigger import set_trigger as change_trigger
 from keystroke.store import access, sources, trigger_events
 from keystroke.store.sources import Source
-from keystroke_api.answers import json_answer
+from keystroke_api.answers import json_answer, part_of
 from keystroke_api.auth import Role
 from keystroke_api.operation import Answer, operation
 from keystroke_api.rest.texts import API
@@ -89,12 +89,8 @@ def list_trigger_events(caller: Principal, trigger: str, query: EventsQuery) -> 
         found = trigger_events.list_events(
             caller.scope, tx, source, outcomes=query.outcome, before=query.cursor, limit=query.limit + 1
         )
-    shown, more = found[: query.limit], len(found) > query.limit
-    return json_answer({
-        "data": [event.as_json(hidden()) for event in shown],
-        "next_cursor": shown[-1].place if more else None,
-        "has_more": more,
-    })  # fmt: skip
+    shown, further = part_of(found, query.limit, lambda event: event.place)
+    return json_answer({"data": [event.as_json(hidden()) for event in shown], **further})
 
 
 @operation(
