@@ -34,13 +34,16 @@ _DELETE_BACKFILLS: Final = Sql("""
 delete from backfills where id in (
     select id from backfills where finished_at < {now} - :age_us order by finished_at limit :limit)
 """)
+# What somebody else has locked is being taken anew, and old no longer.
 _DELETE_KEYS: Final = Sql("""
 delete from delivery_keys where (project_id, endpoint, key) in (
-    select project_id, endpoint, key from delivery_keys where expires_at <= {now} order by expires_at limit :limit)
+    select project_id, endpoint, key from delivery_keys where expires_at <= {now} order by expires_at limit :limit
+    {for_update} {skip_locked})
 """)
 _DELETE_SEEN: Final = Sql("""
 delete from seen_items where (source_id, key) in (
-    select source_id, key from seen_items where expires_at <= {now} order by expires_at limit :limit)
+    select source_id, key from seen_items where expires_at <= {now} order by expires_at limit :limit
+    {for_update} {skip_locked})
 """)
 _MICROS: Final = 1_000
 #: By so much the clocks of those who make ids may differ from the database's (milliseconds).
