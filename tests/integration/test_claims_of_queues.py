@@ -13,7 +13,7 @@ from keystroke.settings import Settings
 from keystroke.store import Database, queues
 from keystroke.store.claim_statements import PEEKED
 from keystroke.store.sql import Sql
-from support.starts import GREET, Stage, make_stage
+from support.starts import GREET, Stage, make_stage, publish
 
 _QUEUES = ("a", "b", "c")
 _LOCK = Sql("select id from runs order by priority desc, queued_at limit :limit {for_update}")
@@ -88,3 +88,19 @@ def test_a_claim_behind_a_crowd_looks_again(stage: Stage) -> None:
                 crowd = claim_next(third, claimant)
     assert (crowd.lease, crowd.again) == (None, True)
     assert claimed(stage, claimant) == [*runs[: PEEKED - 1], runs[PEEKED]]
+
+
+def test_a_run_behind_a_transform_is_for_code_that_has_it(stage: Stage) -> None:
+    """While a deployment rolls out older code has its workflow, and would fail it for want of the transform."""
+    older = replace(of(stage, "a"), workflows=("a",))
+    current = publish(
+        stage.database, replace(GREET, slug="a", queue="a"), digest="newer"
+    ).current_deployment_id
+    assert current is not None
+    first, other = (stage.start("a", behind_transform="signup:a").run_id for _ in range(2))
+    assert claimed(stage, older) == []
+    assert claim_run(stage.database, replace(older, workflows=("a", "signup:a"))) is not None
+    assert claimed(stage, replace(older, deployment_id=current)) == [other], (
+        "the current code says that it is gone"
+    )
+    assert first != other

@@ -6,9 +6,11 @@ import os
 import time
 from typing import TYPE_CHECKING, Final
 
+from keystroke.authoring.project import LoadedProject
 from keystroke.box import Box
 from keystroke.broker.wakeups import Wakeups
 from keystroke.domain.lease import AnyLease, Claimant
+from keystroke.domain.source import attachment_id
 from keystroke.domain.states import Status
 from keystroke.errors import DatabaseUnavailable
 from keystroke.execution.world import World
@@ -33,6 +35,16 @@ _RETRY: Final = 0.5
 _BROKEN: Final = 70
 
 
+def _transforms(project: LoadedProject) -> list[str]:
+    """The ids of the attachments that have one."""
+    return [
+        attachment_id(source.slug, each.workflow.slug)
+        for source in project.sources.values()
+        for each in source.attachments
+        if each.transform is not None
+    ]
+
+
 class WorkLoop:
     """The loop of one child. Whatever it holds in the database is in its slot, so that its death is noticed."""
 
@@ -48,6 +60,7 @@ class WorkLoop:
         self._world = World(worker.settings, wakeups.wake)
         self._outage = Outage.of_database()
         self._surroundings = Surroundings()
+        self._workflows = (*worker.project.workflows, *_transforms(worker.project))
         self._polls = tuple(each.slug for each in worker.project.sources.values() if each.kind == "poll")
         self._runs = 0
         self._until = 0.0
@@ -85,7 +98,7 @@ class WorkLoop:
         worker = self._worker
         return Claimant(
             worker.slots.worker_id, worker.project_id, worker.deployment_id, worker.queues, self._slot.index,
-            tuple(worker.project.workflows), self._polls,
+            self._workflows, self._polls,
         )  # fmt: skip
 
     def _take(self, lease: AnyLease | None) -> None:

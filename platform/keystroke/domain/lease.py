@@ -14,8 +14,9 @@ from keystroke.domain.actor import Actor, Trigger
 class Claimant:
     """Who claims: a slot of a worker, which has imported one deployment's code and serves some queues.
 
-    `workflows` are the slugs in that code: while a new deployment rolls out, a run of a workflow that only the new code has
-    is not for workers of the old one. None: it has whatever comes. `polls` are those of its sources that are polls: it claims
+    `workflows` are the slugs in that code, and the ids of its attachments that have a transform: while a new deployment rolls
+    out, a run of a workflow, or behind a transform, that only the new code has is not for workers of the old one. None: it has
+    whatever comes. `polls` are those of its sources that are polls: it claims
     the ticks of these alone.
     """
 

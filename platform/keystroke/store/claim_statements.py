@@ -25,14 +25,14 @@ from keystroke.store.tick_claims import CLAIMABLE as TICK_CLAIMABLE
 PEEKED: Final = 16
 
 # A run that has started belongs to the code it started with: workers of its deployment while one is alive and serves its queue,
-# else workers of the current deployment. One that has not started may have any code that has its workflow; where even the
-# current code has not, a worker of that takes it, to say so.
+# else workers of the current deployment. One that has not started may have any code that has its workflow, or
+# the transform that it is behind; where even the current code has not, a worker of that takes it, to say so.
 _CLAIMABLE: Final = """
     status = 'queued' and parked_on is null and project_id = :project_id and queue = open_queue.name and due_at <= {now}
     and (concurrency_key is null or concurrency_key {not_in:keys})
     and (rate_key is null or attempt > admitted_after or rate_key {not_in:rates})
     and (deployment_id = :deployment_id
-        or deployment_id is null and (cast(:has_all as integer) = 1 or workflow {in:workflows})
+        or deployment_id is null and (cast(:has_all as integer) = 1 or coalesce(behind_transform, workflow) {in:workflows})
         or exists (select 1 from projects where projects.id = :project_id and current_deployment_id = :deployment_id)
         and (deployment_id is null or not exists (select 1 from workers where workers.deployment_id = runs.deployment_id
                         and workers.state = 'alive' and workers.queues like '%"' || runs.queue || '"%')))
