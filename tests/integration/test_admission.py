@@ -20,7 +20,7 @@ from keystroke.domain.states import Reason, Status
 from keystroke.errors import RunEnded
 from keystroke.operations.admit_run import Admission
 from keystroke.operations.cancel_run import cancel_run
-from keystroke.operations.finish_attempt import finish_attempt
+from keystroke.operations.finish_attempt import Finished, finish_attempt
 from keystroke.operations.moving import move_run
 from keystroke.operations.start_attached import SourceEvent, start_attached, wishes
 from keystroke.store import sources
@@ -102,9 +102,25 @@ def test_the_second_admission_sees_the_first(rig: TriggeredRig, second: ThreadPo
 
 def _admit(rig: TriggeredRig, lease: Lease) -> AnyLease | None:
     """As its attempt does, claiming the next; attempts themselves are for one thread."""
+    return _admitted(rig, lease).next
+
+
+def _admitted(rig: TriggeredRig, lease: Lease) -> Finished:
     workflow, value = rig.project.manifest.workflows[lease.workflow], lease.trigger.payload
     outcome = Admitting(value, limits_of(workflow, lambda: value, {}))
-    return finish_attempt(rig.database, lease, outcome, timedelta(), rig.settings, rig.stage.claimant).next
+    return finish_attempt(rig.database, lease, outcome, timedelta(), rig.settings, rig.stage.claimant)
+
+
+def test_an_admission_says_which_running_run_it_replaces(rig: TriggeredRig) -> None:
+    """Its worker is told at once, instead of with its next heartbeat."""
+    first, other = (rig.bring("raw", {"count": 1}, "replaced") for _ in range(2))
+    running = _admitted(rig, rig.claim()).next
+    assert running is not None
+    assert (running.id, running.attempt) == (first, 2)
+    lease = rig.claim()
+    assert lease.id == other
+    [canceled] = _admitted(rig, lease).canceled
+    assert (canceled.worker_id, canceled.run_id, canceled.attempt) == (running.worker_id, first, 2)
 
 
 def test_many_are_admitted_started_and_canceled_at_once(rig: TriggeredRig) -> None:

@@ -148,3 +148,17 @@ def test_the_runs_of_a_group_take_the_locks_of_their_limits_in_the_order_of_all_
         limits.lock(tx, project_id, "admission:late")
     assert ended.result(10).won
     assert len(rig.runs()) == 2
+
+
+def test_the_end_of_a_tick_says_which_running_runs_its_own_ones_replace(make_polls: MakePolls) -> None:
+    """Their workers are told at once, instead of with their next heartbeat."""
+    rig = make_polls(LIMITED_GROUP)
+    rig.tick()
+    leases = [rig.stage.claim() for _ in range(2)]
+    running = {(each.worker_id, each.id, each.attempt) for each in leases if each is not None}
+    rig.advance(300)
+    rig.queue()
+    lease = rig.claim()
+    finished = rig.finish(lease, rig.execute(lease))
+    assert {(each.worker_id, each.run_id, each.attempt) for each in finished.canceled} == running
+    assert len(running) == 2

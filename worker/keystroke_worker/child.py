@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from keystroke.box import Box
 from keystroke.broker.changes import ChangeNotices
+from keystroke.broker.control import Control
 from keystroke.broker.wakeups import Wakeups
 from keystroke_worker.interrupts import Interrupts
 from keystroke_worker.work_loop import WorkLoop
@@ -34,6 +35,7 @@ class Child:
             slot,
             Interrupts(slot),
             wakeups=Wakeups(worker.settings),
+            control=Control(worker.settings),
             box=Box(worker.settings.secret_key),
         )
 

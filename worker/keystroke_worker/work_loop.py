@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from keystroke.authoring.project import LoadedProject
 from keystroke.box import Box
+from keystroke.broker.control import Control
 from keystroke.broker.wakeups import Wakeups
 from keystroke.domain.lease import AnyLease, Claimant
 from keystroke.domain.source import attachment_id
@@ -49,13 +50,21 @@ class WorkLoop:
     """The loop of one child. Whatever it holds in the database is in its slot, so that its death is noticed."""
 
     def __init__(
-        self, worker: WorkerProcess, slot: Slot, interrupts: Interrupts, *, wakeups: Wakeups, box: Box
+        self,
+        worker: WorkerProcess,
+        slot: Slot,
+        interrupts: Interrupts,
+        *,
+        wakeups: Wakeups,
+        control: Control,
+        box: Box,
     ) -> None:
         """Nothing has been done yet."""
         self._worker = worker
         self._slot = slot
         self._interrupts = interrupts
         self._wakeups = wakeups
+        self._control = control
         self._box = box
         self._world = World(worker.settings, wakeups.wake)
         self._outage = Outage.of_database()
@@ -182,6 +191,9 @@ class WorkLoop:
         if finished.status is Status.QUEUED:
             self._wakeups.wake(lease.project_id, lease.queue)
         self._wakeups.wake_all(finished.woken)
+        for each in finished.canceled:
+            if each.status is Status.RUNNING:
+                self._control.cancel(each.worker_id, each.run_id, each.attempt)
 
     def _wake_successors(self) -> None:
         """There may be more: have another child look, which costs nothing where there is not."""

@@ -16,6 +16,7 @@ from keystroke.domain.lease import Lease
 from keystroke.domain.payload import encode_payload
 from keystroke.errors import LeaseLost
 from keystroke.operations.admission import Ticket, admit, reserve, ticket_of
+from keystroke.operations.canceling import CancelRequested
 from keystroke.settings import Settings
 from keystroke.store import Database, Tx, claims
 from keystroke.store.runs import Moved
@@ -46,18 +47,19 @@ class Admission:
         ticket = self._ticket
         reserve(tx, project_id, [] if ticket is None else [ticket])
 
-    def admit(self, tx: Tx, moved: Moved, settings: Settings) -> Moved:
+    def admit(self, tx: Tx, moved: Moved, settings: Settings) -> tuple[Moved, tuple[CancelRequested, ...]]:
         """Give a run that this transaction has put back to the queue its input and keys, and decide by `skip` or `replace`.
 
-        The status of the result is the run's by then; `woken` names the queues in which others may go on.
+        The status of the result is the run's by then; `woken` names the queues in which others may go on. Beside it the runs
+        that were canceled: tell the workers of those that are running.
         """
         claims.admit_limited(tx, moved.run_id, self.input_text, self.limits)
         ticket = self._ticket
         if ticket is None:
-            return moved
+            return moved, ()
         admitted = admit(tx, moved.project_id, moved.run_id, ticket, settings)
         woken = tuple(queue for each in admitted.canceled for queue in each.woken)
-        return replace(moved, status=admitted.status, woken=woken)
+        return replace(moved, status=admitted.status, woken=woken), admitted.canceled
 
     @property
     def _ticket(self) -> Ticket | None:

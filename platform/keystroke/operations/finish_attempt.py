@@ -28,6 +28,7 @@ from keystroke.domain.retry import Backoff
 from keystroke.domain.states import Reason, Status, Transition
 from keystroke.errors import DatabaseUnavailable, LeaseLost
 from keystroke.operations.admit_run import Admission
+from keystroke.operations.canceling import CancelRequested
 from keystroke.operations.claiming import Claimed, claim_next
 from keystroke.operations.moving import default_retention, move_run
 from keystroke.operations.notify import notify_run_failed
@@ -49,7 +50,8 @@ class Finished:
 
     An attempt that has recorded its end already, without having been told so, has won. `woken` names the queues, as (project
     id, queue), in which other runs may go on because of this end. `again`: the claim that went along passed over a run whose
-    limit somebody else was looking at; claim again.
+    limit somebody else was looking at; claim again. `canceled` are runs that this end has canceled by starting, or admitting,
+    others: tell the workers of those that are running.
     """
 
     won: bool
@@ -57,6 +59,7 @@ class Finished:
     next: AnyLease | None
     woken: tuple[tuple[str, str], ...] = ()
     again: bool = False
+    canceled: tuple[CancelRequested, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,7 @@ def _finish(
             if ending.suspended is not None:
                 waits.come_to_rest(tx, lease.run_id, ending.suspended.children)
             _write_last(tx, lease, last, settings)
-            moved = _end(tx, lease, ending, settings)
+            moved, canceled = _end(tx, lease, ending, settings)
             if moved is not None:
                 moved = start_on_failure(tx, moved, settings)
                 notify_run_failed(tx, moved, settings)
@@ -128,7 +131,7 @@ def _finish(
         if rests:
             crash_point("run-suspended")
         woken = _left_to_wake(moved, claimed) if moved else ()
-        return Finished(status is not None, status, claimed.lease, woken, claimed.again)
+        return Finished(status is not None, status, claimed.lease, woken, claimed.again, canceled)
     except LeaseLost:
         # The last steps found the run in other hands, or the end has been committed while its answer was lost.
         with database.read() as tx:
@@ -158,7 +161,10 @@ def _recorded_before(tx: Tx, lease: Lease, ending: _Ending) -> Status | None:
     )
 
 
-def _end(tx: Tx, lease: Lease, ending: _Ending, settings: Settings) -> Moved | None:
+def _end(
+    tx: Tx, lease: Lease, ending: _Ending, settings: Settings
+) -> tuple[Moved | None, tuple[CancelRequested, ...]]:
+    """The move, None where the attempt has lost the run, and the runs that are canceled for it."""
     if ending.suspended is not None:
         ending = _unless_over(tx, lease, ending, ending.suspended)
     if ending.transition is not states.CANCEL:
@@ -167,11 +173,11 @@ def _end(tx: Tx, lease: Lease, ending: _Ending, settings: Settings) -> Moved | N
             changes=ending.changes, unless_cancel_requested=True,
         )  # fmt: skip
         if moved is not None:
-            return moved if ending.admission is None else ending.admission.admit(tx, moved, settings)
+            return (moved, ()) if ending.admission is None else ending.admission.admit(tx, moved, settings)
     # Either the attempt has lost the run, or a cancel was requested: then that is how it ends.
     canceling = cancels.canceling_of(tx, lease.run_id)
     changes = replace(ending.changes, failures=0, error=None, error_text=None, output=None)
-    return move_run(
+    moved = move_run(
         tx,
         states.CANCEL,
         lease.run_id,
@@ -180,6 +186,7 @@ def _end(tx: Tx, lease: Lease, ending: _Ending, settings: Settings) -> Moved | N
         reason=canceling.reason,
         changes=changes,
     )
+    return moved, ()
 
 
 def _unless_over(tx: Tx, lease: Lease, ending: _Ending, suspended: Suspended) -> _Ending:

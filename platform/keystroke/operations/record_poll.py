@@ -18,6 +18,7 @@ from keystroke.domain.states import Reason, Status
 from keystroke.domain.tick import Brought, Polled, TickResult
 from keystroke.domain.trigger_health import UNHEALTHY_AFTER
 from keystroke.errors import DatabaseUnavailable, KeystrokeError, StateEdited, TickCanceled
+from keystroke.operations.canceling import CancelRequested
 from keystroke.operations.claiming import Claimed, claim_next
 from keystroke.operations.finish_attempt import Finished
 from keystroke.operations.notify import notify_unhealthy
@@ -40,6 +41,7 @@ class Recorded:
 
     status: Status | None
     woken: tuple[tuple[str, str], ...] = ()
+    canceled: tuple[CancelRequested, ...] = ()
 
 
 def finish_tick(
@@ -87,7 +89,7 @@ def _finish(
         crash_point("tick-ending")
     crash_point("tick-ended")
     won = recorded.status is not None
-    return Finished(won, recorded.status, claimed.lease, recorded.woken, claimed.again)
+    return Finished(won, recorded.status, claimed.lease, recorded.woken, claimed.again, recorded.canceled)
 
 
 def record_end(tx: Tx, lease: TickLease, result: TickResult, settings: Settings, box: Box | None) -> Recorded:
@@ -104,6 +106,7 @@ class _Ending:
         self._tx, self._lease, self._result = tx, lease, result
         self._settings, self._box = settings, box
         self._woken: set[tuple[str, str]] = set()
+        self._canceled: list[CancelRequested] = []
 
     def record(self) -> Recorded:
         """The locks of the sources come first, as everywhere, then that of the tick."""
@@ -157,7 +160,7 @@ class _Ending:
         for each, its_share in members:
             self._settle_member(each, its_share, end)
         status = Status.FAILED if ended.outcome == "error" else Status.SUCCESS
-        return Recorded(status, tuple(sorted(self._woken)))
+        return Recorded(status, tuple(sorted(self._woken)), tuple(self._canceled))
 
     def _settle_own(self, source: Source, share: Brought, end: Polled | Failed) -> TickEnd:
         ended = self._start(source, share, self._lease.tick_id, end)
@@ -187,6 +190,7 @@ class _Ending:
             self._tx, source, share, self._lease, tick_id, state, self._settings, self._box
         )
         self._woken.update(started.woken)
+        self._canceled += started.canceled
         if source.failures and not self._lease.dry_run:
             polls.set_failures(self._tx, source.id, 0, source.next_at)
         return started.end

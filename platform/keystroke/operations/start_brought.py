@@ -11,6 +11,7 @@ from keystroke.domain.lease import TickLease
 from keystroke.domain.payload import encode_payload
 from keystroke.domain.source import attachment_id
 from keystroke.domain.tick import Brought, Item
+from keystroke.operations.canceling import CancelRequested
 from keystroke.operations.keep_payload import seal_named, without_reserved
 from keystroke.operations.start_attached import SourceEvent, Wish, reserve_attached, start_attached, wishes
 from keystroke.settings import Settings
@@ -24,10 +25,11 @@ _MOST_SHOWN: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class StartedBrought:
-    """How the tick ends for the source, and the queues to wake."""
+    """How the tick ends for the source, the queues to wake, and the runs that limits have canceled for those started."""
 
     end: TickEnd
     woken: frozenset[tuple[str, str]] = frozenset()
+    canceled: tuple[CancelRequested, ...] = ()
 
 
 def start_brought(
@@ -61,7 +63,8 @@ def start_brought(
     polls.remember(tx, source.id, keys, _kept_us(source))
     found = _text({**counts, "runs": len(started)})
     end = TickEnd("fired" if started else "filtered", run_ids=[each.run_id for each in started], found=found)
-    return StartedBrought(end, frozenset(queue for each in started for queue in each.woken))
+    woken = frozenset(queue for each in started for queue in each.woken)
+    return StartedBrought(end, woken, tuple(other for each in started for other in each.canceled))
 
 
 def reserve_brought(
