@@ -21,7 +21,7 @@ from support.processes import Started, environment_of
 from support.waiting import wait_until
 from support.worker_fleet import PATIENCE, WorkerFleet
 
-# Somebody dies at each of fifty points, one after the other, and others notice: that takes a minute, on a busy machine two and a half.
+# Somebody dies at each of fifty points, one after the other: that takes a minute, on a busy machine two and a half.
 pytestmark = pytest.mark.timeout(300)
 
 LIFE = '''
