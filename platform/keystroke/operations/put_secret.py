@@ -61,7 +61,7 @@ def _check(name: str, value: str, grace: timedelta) -> None:
             PathError("$.grace", f"must be from 0 to {LONGEST_GRACE // timedelta(seconds=1)} seconds")
         )
     if problems:
-        raise InvalidInput(what="secret", errors=problems)
+        raise InvalidInput(what="a secret", errors=problems)
 
 
 def _is_current(token: str | None, value: str, box: Box) -> bool:

@@ -40,7 +40,7 @@ cursor_option = click.option("--cursor", help="Go on after this cursor of an ear
 status_option = click.option(
     "--status", multiple=True, type=click.Choice([status.value for status in Status]), help="May be repeated."
 )
-since_option = click.option("--since", metavar="2h|TIME", help="Created since then.")
+since_option = click.option("--since", metavar="2h|TIME", help="Those since then.")
 
 
 @click.group()
