@@ -97,7 +97,7 @@ def look(tx: Tx, claimant: Claimant, passed: Passed) -> Lease | Candidate | Foun
     """
     if not claimant.queues:
         return None
-    statements = claim_statements(len(claimant.queues))
+    statements = claim_statements(len(claimant.queues), ticks=bool(claimant.polls))
     if tx.backend == "sqlite":
         if tick_claims.waits(tx, claimant):
             return Found.TICK
@@ -130,7 +130,7 @@ def take(tx: Tx, claimant: Claimant, candidate: Candidate, passed: Passed) -> Le
 
 def waits(tx: Tx, claimant: Claimant, passed: Passed, own_key: str | None = None) -> bool:
     """Whether a run waits that the claimant may run; of one key only where it has room."""
-    more = claim_statements(len(claimant.queues)).more
+    more = claim_statements(len(claimant.queues), ticks=False).more
     return tx.row(more, {**_parameters(claimant, passed), "own_key": own_key}) is not None
 
 
@@ -186,7 +186,6 @@ def _parameters(claimant: Claimant, passed: Passed) -> dict[str, Any]:
         "deployment_id": claimant.deployment_id,
         "has_all": int(claimant.workflows is None),
         "workflows": list(claimant.workflows or ()),
-        "has_polls": int(bool(claimant.polls)),
         **tick_claims.parameters(claimant),
     }
 
