@@ -31,7 +31,8 @@ def greet(lead: Lead) -> str:
 def count(lead: dict) -> int:
     return len(lead)
 
-signup = webhook("signup", endpoint="signup", payload=Lead, verify=open_endpoint()).attach(greet).attach(count, transform=lambda lead: {"a": 1})
+signup = webhook("signup", endpoint="signup", payload=Lead, verify=open_endpoint())
+signup.attach(greet).attach(count, transform=lambda lead: {"a": 1})
 """
 _MORE = """
 schedule("nightly", "0 2 * * *", payload={}).attach(count)

@@ -21,7 +21,8 @@ update sources set paused_until = null, pause_reason = null, updated_at = {now}
 where id = :id and paused_until is not null
 """)
 _ARM: Final = Sql("""
-update sources set armed_at = {now}, failures = 0, passed = 0, next_at = :next_at, due_at = :due_at, updated_at = {now} where id = :id
+update sources set armed_at = {now}, failures = 0, passed = 0, next_at = :next_at, due_at = :due_at, updated_at = {now}
+where id = :id
 """)
 _DISABLE_ATTACHMENT: Final = Sql("""
 update attachments set disabled_at = {now}

@@ -95,7 +95,8 @@ _TICKS: Final = (
         id {id} primary key, project_id {id} not null, source_id {id} not null references sources on delete cascade,
         range_from bigint not null, range_to bigint not null, reprocess integer not null default 0,
         status text not null, total integer not null, fired integer not null default 0, skipped integer not null default 0,
-        failed integer not null default 0, cursor_at bigint, error text, created_at bigint not null, updated_at bigint not null, finished_at bigint,
+        failed integer not null default 0, cursor_at bigint, error text,
+        created_at bigint not null, updated_at bigint not null, finished_at bigint,
         actor_type text not null, actor_id text not null, actor_name text not null
     )""",
     "create index backfills_of_source on backfills (source_id, id)",
