@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from keystroke.cli.commands.init import _quickstart
 from keystroke.cli.main import main
 
 
@@ -25,8 +27,21 @@ def test_it_writes_the_quickstart_and_says_what_to_do_next(
         "tests/test_workflows.py",
     ):
         assert (tmp_path / "mine" / part).is_file(), part
-    left_out = {".keystroke", "__pycache__", ".pytest_cache"}
-    assert not left_out.intersection(path.name for path in (tmp_path / "mine").rglob("*"))
+
+
+def test_what_running_the_example_has_left_behind_is_no_part_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = tmp_path / "used"
+    shutil.copytree(_quickstart(), used)
+    left_behind = [line.strip("/") for line in (used / ".gitignore").read_text(encoding="utf-8").splitlines()]
+    for name in left_behind:
+        if not (used / name).exists():
+            (used / name).mkdir()
+    monkeypatch.setattr("keystroke.cli.commands.init._quickstart", lambda: used)
+    assert main(["init", str(tmp_path / "mine")]) == 0
+    written = {path.name for path in (tmp_path / "mine").rglob("*")}
+    assert not written.intersection([*left_behind, ".pytest_cache"])
 
 
 def test_the_directory_that_one_is_in(

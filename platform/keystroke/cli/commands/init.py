@@ -12,7 +12,7 @@ from keystroke.cli.refusals import DirectoryNotEmpty, QuickstartMissing
 from keystroke.settings import PROJECT_FILE
 
 #: What running the example leaves behind is not part of it.
-_LEFT_OUT: Final = (".keystroke", "__pycache__", "*.pyc", ".*_cache", ".venv")
+_LEFT_OUT: Final = (".keystroke", "__pycache__", "*.pyc", ".*_cache", ".venv", "new_leads.jsonl")
 _FIRST_RUN: Final = """\
 keystroke workflows run signup-pipeline --wait --input '{"name": "Ada", "email": "ada@example.com"}'"""
 
