@@ -10,6 +10,7 @@ from typing import Any, Final
 from celery.beat import Scheduler
 
 from keystroke.errors import DatabaseUnavailable
+from keystroke.settings import Settings
 from keystroke.telemetry.outage import Outage
 from keystroke_beat.maintenance.backfills import CarryOutBackfills
 from keystroke_beat.maintenance.cancel import CancelChildren
@@ -34,7 +35,7 @@ class RoundsScheduler(Scheduler):  # type: ignore[misc]
     ) -> None:
         """Every round is due at once."""
         self._means = means
-        self._rounds = list(rounds if rounds is not None else every_round())
+        self._rounds = list(rounds if rounds is not None else every_round(means.settings))
         self._due = [(0.0, number) for number in range(len(self._rounds))]
         self._outage = Outage.of_database()
         self.last_success = time.monotonic()
@@ -63,10 +64,11 @@ class RoundsScheduler(Scheduler):  # type: ignore[misc]
         return 0.0
 
 
-def every_round() -> list[Round]:
-    """The rounds of a beat."""
+def every_round(settings: Settings) -> list[Round]:
+    """The rounds of a beat. Each of them asks the database, so that its success says that the database is there."""
+    telling: list[Round] = [SendNotifications(), FindLateSchedules()] if settings.notify_url else []
     return [
         FireSchedules(), WakeSleepers(), StartPolls(), UnparkOverlapping(), UnparkRates(),
         SweepMissedWakeups(), UnparkForgotten(), CancelChildren(), WakeForgotten(), CarryOutBackfills(), PauseFailing(),
-        RecoverDeadWorkers(), SendNotifications(), FindLateSchedules(), DeleteExpired(), DeleteOldEvents(), EnsurePartitions(),
+        RecoverDeadWorkers(), *telling, DeleteExpired(), DeleteOldEvents(), EnsurePartitions(),
     ]  # fmt: skip

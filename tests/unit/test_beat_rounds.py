@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 
 from keystroke.errors import DatabaseUnavailable
 from keystroke.settings import Settings
+from keystroke.store import Database
 from keystroke_beat.maintenance import recover
 from keystroke_beat.maintenance.recover import RecoverDeadWorkers
 from keystroke_beat.maintenance.round import Means
-from keystroke_beat.scheduler import RoundsScheduler
+from keystroke_beat.scheduler import RoundsScheduler, every_round
 
 
 class World:
@@ -149,3 +152,19 @@ def test_a_round_may_say_when_it_wants_to_be_run_again() -> None:
     for _ in range(5):
         schedule.tick()
     assert hasty.runs == 3
+
+
+@pytest.mark.parametrize("notify_url", [None, "http://127.0.0.1:1/"])
+def test_no_round_succeeds_without_the_database(notify_url: str | None, tmp_path: Path) -> None:
+    """A success is what a beat calls itself ready by."""
+    settings = Settings(
+        database_url=f"postgresql://postgres@/postgres?host={tmp_path}",
+        notify_url=notify_url,
+        secret_key=("a",),
+    )
+    means = Means(settings, Database.from_settings(settings), Mock(), Mock())
+    rounds = every_round(settings)
+    for each in rounds:
+        with pytest.raises(DatabaseUnavailable):
+            each.run(means)
+    assert len(rounds) == (17 if notify_url else 15)

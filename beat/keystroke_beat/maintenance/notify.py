@@ -1,4 +1,7 @@
-"""Tell the outside what needs attention: send what is in the outbox, and look for schedules that do not succeed in time."""
+"""Tell the outside what needs attention: send what is in the outbox, and look for schedules that do not succeed in time.
+
+Beats that know of no address to tell have none of these rounds (`scheduler.every_round`).
+"""
 
 from __future__ import annotations
 
@@ -29,11 +32,10 @@ class SendNotifications:
 
     def run(self, means: Means) -> None:
         """Begin to send, where something is due and nothing is being sent."""
-        if not means.settings.notify_url or (self._sender is not None and self._sender.is_alive()):
-            return
         with means.database.single_read() as tx:
-            if not notifications.any_due(tx):
-                return
+            due = notifications.any_due(tx)
+        if not due or (self._sender is not None and self._sender.is_alive()):
+            return
         self._sender = threading.Thread(
             target=send_due, args=(means.database, means.settings), name="notifications", daemon=True
         )
@@ -52,9 +54,7 @@ class FindLateSchedules:
     every: float = 10.0
 
     def run(self, means: Means) -> None:
-        """Write a notification for each that has become late; where nobody can be told, nobody looks."""
-        if not means.settings.notify_url:
-            return
+        """Write a notification for each that has become late."""
         for slug in find_late_schedules(means.database, means.settings):
             announce(ScheduleLate(trigger=slug))
 
