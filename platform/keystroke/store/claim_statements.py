@@ -21,8 +21,9 @@ from keystroke.store.runs import TRANSITION_OF_MOVED
 from keystroke.store.sql import Guarded, Sql
 from keystroke.store.tick_claims import CLAIMABLE as TICK_CLAIMABLE
 
-#: So many of the best of each queue are looked at for one that nobody else is about to take.
-PEEKED: Final = 16
+#: So many of the best of each queue are looked at for one that nobody else is about to take. With many more PostgreSQL takes
+#: a plan for dear that it could keep, and makes one anew for each claim, which costs more than the claim.
+PEEKED: Final = 8
 
 # A run that has started belongs to the code it started with: workers of its deployment while one is alive and serves its queue,
 # else workers of the current deployment. One that has not started may have any code that has its workflow, or
@@ -73,7 +74,8 @@ candidate as (
     select {_CANDIDATE} from runs where {_CLAIMABLE} and {_IS_OPEN} <unless tick>
     {_FIRST} limit 1 {{for_update}} {{skip_locked}})
 """.replace("<queue>", _ONE)
-# A run that somebody has claimed since the statement began has another attempt by now.
+# A run that somebody has claimed since the statement began has another attempt by now. It is looked up by its id: said as the
+# index of claims says it, a plan from when little was queued would read through that whole index.
 _CANDIDATE_OF_MANY: Final = f"""
 {_OPEN_QUEUES},
 best as materialized (
@@ -83,7 +85,7 @@ best as materialized (
 candidate as (
     select {_CANDIDATE} from (select * from best order by best_priority desc, best_queued_at) best
     join runs on runs.id = best_id and runs.attempt = best_attempt
-    where runs.status = 'queued' and runs.parked_on is null
+    where runs.status = 'queued' and coalesce(runs.parked_on, '') = ''
     order by best_priority desc, best_queued_at limit 1 {{for_update}} of runs {{skip_locked}})
 """
 _ANOTHER_OF_ONE: Final = f"""
