@@ -43,7 +43,7 @@ _VIEWS: Final[tuple[View, ...]] = (
     deployments.list_deployments, deployments.publish_deployment, deployments.activate_deployment, deployments.get_run_journal,
     events.follow_run, events.follow_runs, hooks.list_hooks, hooks.answer_hook,
     triggers.list_triggers, triggers.get_trigger, triggers.set_trigger, triggers.list_trigger_events,
-    triggers.get_trigger_event, triggers.preview_trigger, firing.invoke, firing.dry_run,
+    triggers.get_trigger_event, triggers.cancel_trigger_event, triggers.preview_trigger, firing.invoke, firing.dry_run,
     backfills.create_backfill, backfills.list_backfills, backfills.get_backfill, backfills.cancel_backfill,
     poll_states.get_poll_state, poll_states.put_poll_state,
     fleet.list_queues, fleet.pause_queue, fleet.resume_queue, fleet.list_workers, fleet.drain_worker,

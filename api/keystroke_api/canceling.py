@@ -1,11 +1,16 @@
-"""Canceling a run: the request in the database, then whoever has to hear of it at once."""
+"""Canceling a run or a tick: the request in the database, then whoever has to hear of it at once."""
 
 from __future__ import annotations
 
 from keystroke.domain.states import Status
+from keystroke.domain.trigger_event import TriggerEvent
+from keystroke.errors import TickEnded
 from keystroke.operations.api_keys import Principal
 from keystroke.operations.cancel_children import cancel_children
 from keystroke.operations.cancel_run import CancelRequested, cancel_run
+from keystroke.operations.cancel_tick import cancel_tick
+from keystroke.store import trigger_events
+from keystroke.store.sources import Source
 from keystroke_api.services import services
 
 
@@ -20,6 +25,24 @@ def cancel(caller: Principal, run_id: str) -> CancelRequested:
     for child in cancel_children(own.database, run_id, caller.actor, own.settings):
         _tell(child)
     return requested
+
+
+def cancel_of_trigger(caller: Principal, source: Source, event_id: str) -> TriggerEvent:
+    """Cancel a tick of a poll; the tick as it is then, without an outcome while its code lets go.
+
+    Raises TriggerEventNotFound, TickEnded.
+    """
+    own = services()
+    with own.database.read() as tx:
+        event = trigger_events.get_event(caller.scope, tx, source, event_id)
+    asked = cancel_tick(own.database, caller.scope, caller.actor, event_id) if event.outcome is None else None
+    if asked is not None and asked.worker_id is not None:
+        own.control.cancel(asked.worker_id, event_id, asked.attempt)
+    with own.database.read() as tx:
+        after = trigger_events.get_event(caller.scope, tx, source, event_id)
+    if asked is None:
+        raise TickEnded(tick=event_id, trigger=source.slug, outcome=after.outcome)
+    return after
 
 
 def _tell(requested: CancelRequested) -> None:

@@ -69,6 +69,7 @@ STATUSES: Final[dict[type[KeystrokeError], int]] = {
     errors.HookAnswered: 409,
     errors.TriggerRetired: 409,
     errors.TickUnderWay: 409,
+    errors.TickEnded: 409,
     errors.BackfillEnded: 409,
     errors.HookExpired: 410,
     errors.HookEnded: 410,

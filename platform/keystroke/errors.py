@@ -31,6 +31,7 @@ from keystroke.trigger_errors import (
     StateChanged,
     StateEdited,
     TickCanceled,
+    TickEnded,
     TickTimedOut,
     TickUnderWay,
     TooManyPayloads,
@@ -48,7 +49,7 @@ __all__ = [
     "DeliveryRateLimited", "DeliveryRefused", "EndpointNotFound", "EndpointRetired", "InvalidDelivery",
     "InvalidInput", "InvalidPayload", "InvalidState", "InvalidTriggerChange", "KeystrokeError",
     "NoStateKept", "NotADedupeKey", "NotAttached", "PathError", "SecretNotFound", "SourceGone",
-    "StateChanged", "StateEdited", "TickCanceled", "TickTimedOut", "TickUnderWay", "TooManyPayloads",
+    "StateChanged", "StateEdited", "TickCanceled", "TickEnded", "TickTimedOut", "TickUnderWay", "TooManyPayloads",
     "TransformGone", "TriggerEventNotFound", "TriggerNotFound", "TriggerRetired", "Unverified",
     "WrongTriggerKind",
 ]  # fmt: skip

@@ -75,6 +75,12 @@ class TickUnderWay(KeystrokeError):
     code = "tick-under-way"
 
 
+class TickEnded(KeystrokeError):
+    """The tick {tick} of the trigger {trigger} has ended ({outcome}): only one that is under way can be canceled."""
+
+    code = "tick-ended"
+
+
 class SourceGone(KeystrokeError):
     """The code that is deployed now has no poll {source}; the tick was made when it had one."""
 

@@ -184,3 +184,23 @@ def test_who_may_see_and_set(triggers: Triggers) -> None:
     assert_problem(
         api.client.patch(f"/api/v1/triggers/{source.id}", json={}, headers=foreign), 404, "trigger-not-found"
     )
+
+
+def test_a_tick_that_is_under_way_is_canceled(triggers: Triggers) -> None:
+    tick, ended = triggers.tick("inbox", 1_000_000, None), triggers.tick("hourly", 1_000_000)
+    viewer = triggers.api.key("viewer")
+    runner = triggers.api.key("runner")
+    path = f"/api/v1/triggers/inbox/runs/{tick}/cancel"
+    assert triggers.api.client.post(path, headers=viewer).status_code == 403
+    answer = triggers.api.client.post(path, headers=runner)
+    assert (answer.status_code, answer.json["id"]) == (202, tick)
+    assert ("tick.cancel", tick) in triggers.audited()
+    answer = triggers.api.client.post(f"/api/v1/triggers/hourly/runs/{ended}/cancel", headers=runner)
+    assert (answer.status_code, answer.json["detail"]) == (
+        409,
+        f"The tick {ended} of the trigger hourly has ended (fired): only one that is under way can be canceled.",
+    )
+    assert (
+        triggers.api.client.post(f"/api/v1/triggers/hourly/runs/{tick}/cancel", headers=runner).status_code
+        == 404
+    )

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from keystroke.domain.actor import LOCAL_OWNER
 from keystroke.domain.lease import Claimant, TickLease
 from keystroke.domain.outcome import Completed
 from keystroke.domain.states import Status
@@ -184,16 +185,16 @@ def test_a_cancel_reaches_a_tick_wherever_it_is(rig: PollRig) -> None:
     rig.queue()
     lease = rig.claim()
     running = [(lease.tick_id, lease.attempt)]
-    asked = cancel_tick(rig.database, lease.tick_id)
+    asked = cancel_tick(rig.database, rig.stage.scope, LOCAL_OWNER, lease.tick_id)
     assert asked is not None
     assert (asked.worker_id, asked.attempt) == (lease.worker_id, 1)
     assert beat_heart(rig.database, lease.worker_id, running, 1).cancels == running
     assert recover(rig, lease).status is Status.FAILED, "not given back any more"
     assert "canceled" in error(rig)
-    assert cancel_tick(rig.database, lease.tick_id) is None
+    assert cancel_tick(rig.database, rig.stage.scope, LOCAL_OWNER, lease.tick_id) is None
     rig.fire("invoices")
     waiting = rig.ticks()[-1].id
-    asked = cancel_tick(rig.database, waiting)
+    asked = cancel_tick(rig.database, rig.stage.scope, LOCAL_OWNER, waiting)
     assert asked is not None
     assert asked.worker_id is None
     assert rig.ticks()[-1].outcome == "error"

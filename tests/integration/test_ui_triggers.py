@@ -255,3 +255,16 @@ def test_a_pause_without_an_end_is_told_as_one(triggers: Triggers) -> None:
     text = page(triggers.api, f"/triggers/{source.id}")
     assert "until it is resumed" in text
     assert "9999" not in text
+
+
+def test_a_tick_that_is_under_way_is_canceled_from_its_page(triggers: Triggers) -> None:
+    tick = triggers.tick("inbox", 1_000_000, None)
+    url = f"{_url(triggers, 'inbox')}/ticks/{tick}"
+    csrf = token(page(triggers.api, url))
+    assert post(triggers.api, f"{url}/cancel", csrf=csrf).status_code == 303
+    assert ("tick.cancel", tick) in triggers.audited()
+    ended = triggers.tick("hourly", 1_000_000)
+    url = f"{_url(triggers, 'hourly')}/ticks/{ended}"
+    assert f"{url}/cancel" not in page(triggers.api, url)
+    assert post(triggers.api, f"{url}/cancel", csrf=csrf).status_code == 303
+    assert "has ended (fired)" in page(triggers.api, url)

@@ -12,6 +12,7 @@ from keystroke.box import Box
 from keystroke.broker.wakeups import Wakeups
 from keystroke.domain.actor import LOCAL_OWNER, Trigger
 from keystroke.domain.post import Post
+from keystroke.domain.scope import Scope
 from keystroke.operations.answer_hook import answer_by_token
 from keystroke.operations.cancel_run import cancel_run
 from keystroke.operations.cancel_tick import cancel_tick
@@ -47,7 +48,7 @@ def main(act: str, argument: str) -> None:
         answer_by_token(database, argument, 42, "192.0.2.7", settings, box)
         return
     elif act == "cancel-tick":
-        cancel_tick(database, argument)
+        cancel_tick(database, Scope(project.organization_id), LOCAL_OWNER, argument)
         return
     else:
         cancel_run(database, scope, argument, LOCAL_OWNER, settings)

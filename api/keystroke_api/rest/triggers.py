@@ -15,6 +15,7 @@ from keystroke.store import access, sources, trigger_events
 from keystroke.store.sources import Source
 from keystroke_api.answers import json_answer, part_of
 from keystroke_api.auth import Role
+from keystroke_api.canceling import cancel_of_trigger
 from keystroke_api.operation import Answer, operation
 from keystroke_api.rest.texts import API
 from keystroke_api.rest.trigger_documents import (
@@ -101,6 +102,17 @@ def get_trigger_event(caller: Principal, trigger: str, event: str, query: Trigge
     """One delivery or tick: what it came to, its error, and what a poll has found and logged."""
     _, source = find_trigger(caller, trigger, query.project)
     return json_answer(read_event(caller, source, event))
+
+
+@operation(
+    "POST", f"{API}/triggers/<trigger>/runs/<event>/cancel", role=Role.RUNNER, problems=(404, 409), body_optional=True,
+    answers={202: Answer("It has ended, or is about to; nothing of it counts.", TriggerEventDetail)},
+)  # fmt: skip
+def cancel_trigger_event(caller: Principal, trigger: str, event: str, query: TriggerQuery) -> Response:
+    """Cancel a poll's tick that is under way: it starts nothing, its state is left alone, and it is no failure of the poll."""
+    _, source = find_trigger(caller, trigger, query.project)
+    cancel_of_trigger(caller, source, event)
+    return json_answer(read_event(caller, source, event), 202)
 
 
 @operation(

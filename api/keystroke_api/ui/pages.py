@@ -84,6 +84,7 @@ def _add_triggers(app: Flask) -> None:
     _post(app, f"{one}/backfill", backfilling.backfill_from_page)
     _post(app, f"{one}/backfills/<backfill_id>/cancel", backfilling.stop_from_page)
     _get(app, f"{one}/ticks/<tick_id>", tick_page.get_tick_page)
+    _post(app, f"{one}/ticks/<tick_id>/cancel", steering.cancel_tick_from_page)
     _get(app, "/deliveries", deliveries.deliveries_page)
     _get(app, "/deliveries/<delivery_id>", deliveries.delivery_page)
     _post(app, "/deliveries/<delivery_id>/replay", deliveries.send_anew_from_page)

@@ -8,13 +8,15 @@ from typing import Final
 from flask import Response, redirect, request
 
 from keystroke.domain.durations import parse_duration
-from keystroke.errors import InvalidTriggerChange, PathError
+from keystroke.errors import InvalidTriggerChange, PathError, TickEnded
 from keystroke.operations.api_keys import Principal
 from keystroke.operations.set_trigger import Pause, TriggerChange, set_trigger
 from keystroke.store.sources import Source
 from keystroke_api.auth import Role, require_role
+from keystroke_api.canceling import cancel_of_trigger
 from keystroke_api.services import services
 from keystroke_api.triggers import find_trigger
+from keystroke_api.ui.event_rows import event_url
 from keystroke_api.ui.notices import leave_notice
 
 _LONGEST_PAUSE: Final = timedelta(days=366)
@@ -31,6 +33,18 @@ def set_from_page(caller: Principal, trigger_id: str) -> Response:
     do = "pause" if "pause" in request.form else request.form.get("do", "")
     set_trigger(services().database, caller.actor, project, source.id, _change(source, do))
     return leave_notice(redirect(f"/triggers/{source.id}", 303), _DONE[do])
+
+
+def cancel_tick_from_page(caller: Principal, trigger_id: str, tick_id: str) -> Response:
+    """Cancel a poll's tick; its page says what became of it."""
+    _, source = find_trigger(caller, trigger_id, None)
+    try:
+        cancel_of_trigger(caller, source, tick_id)
+    except TickEnded as ended:
+        said = str(ended)
+    else:
+        said = "Canceled: nothing of it counts."
+    return leave_notice(redirect(event_url(source.manifest.kind, source.id, tick_id), 303), said)
 
 
 def _change(source: Source, do: str) -> TriggerChange:

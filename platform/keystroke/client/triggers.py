@@ -66,6 +66,11 @@ class Triggers:
         """One delivery or tick, with its trace."""
         return self._get(slug, f"/runs/{quote(event, safe='')}")
 
+    def cancel_event(self, slug: str, event: str) -> Answer:
+        """Cancel a poll's tick that is under way; the tick as it is then."""
+        answer: Answer = self._connection.post(self._path(slug, f"/runs/{quote(event, safe='')}/cancel"), {})
+        return answer
+
     def preview(self, slug: str, count: int) -> Answer:
         """The next times: `{data: [{at, local, due_at}]}`."""
         return self._get(slug, "/preview", {"count": str(count)})

@@ -43,3 +43,15 @@ def get_run(context: click.Context, slug: str, event: str) -> None:
     """Show one delivery or tick: what it came to, its error, what a poll has found and logged."""
     with triggers_of(context) as (_, found):
         session_of(context).show(found.get_event(slug, event), kind="event")
+
+
+@runs.command("cancel")
+@trigger_argument
+@click.argument("event", metavar="ID")
+@project_option
+@remote_options
+@click.pass_context
+def cancel_run(context: click.Context, slug: str, event: str) -> None:
+    """Cancel a tick of a poll that is under way: nothing of it counts."""
+    with triggers_of(context) as (_, found):
+        session_of(context).show(found.cancel_event(slug, event), kind="event")
