@@ -120,7 +120,9 @@ class Served:
                     except MCPError as error:  # raised in here, it would come out inside of a group
                         return error
 
-        heard = asyncio.run(connected())
+        # In a thread of its own: a browser that was here before keeps an event loop in this one.
+        with ThreadPoolExecutor(1) as thread:
+            heard = thread.submit(asyncio.run, connected()).result()
         if isinstance(heard, MCPError):
             raise heard
         return heard
