@@ -80,9 +80,9 @@ def test_levels_below_the_configured_one_are_not_written() -> None:
 
 def test_lines_of_libraries_come_in_the_same_format() -> None:
     stream = _announced()
-    logging.getLogger("some.library").warning("%s of %s", 1, 2)
+    logging.getLogger("some.package").warning("%s of %s", 1, 2)
     assert json.loads(stream.getvalue())["message"] == "1 of 2"
-    assert json.loads(stream.getvalue())["logger"] == "some.library"
+    assert json.loads(stream.getvalue())["logger"] == "some.package"
 
 
 def test_announcing_imports_no_logging_framework() -> None:

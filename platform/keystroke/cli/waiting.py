@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import click
 
 from keystroke.cli.printable import printable
-from keystroke.cli.retrying import PATIENCE, passes_by_itself
+from keystroke.cli.retrying import Answer, wait_until
 from keystroke.client import Client
 from keystroke.domain.states import Status
-from keystroke.errors import RequestRefused, ServerUnreachable
-
-_FIRST_PAUSE: Final = 0.05
-_LONGEST_PAUSE: Final = 0.5
 
 
 class Show(Protocol):
@@ -45,22 +40,12 @@ def tell_ending(run: dict[str, Any]) -> None:
         click.echo(_ending(run), err=True)
 
 
-def _poll(client: Client, run_id: str, show: Show) -> dict[str, Any]:
-    pause = _FIRST_PAUSE
-    answered = time.monotonic()
-    while True:
-        try:
-            run = client.get_run(run_id)
-        except (ServerUnreachable, RequestRefused) as error:
-            if not passes_by_itself(error) or time.monotonic() - answered > PATIENCE:
-                raise
-        else:
-            answered = time.monotonic()
-            show(run)
-            if Status(run["status"]).terminal:
-                return run
-        time.sleep(pause)
-        pause = min(pause * 1.3, _LONGEST_PAUSE)
+def _poll(client: Client, run_id: str, show: Show) -> Answer:
+    def is_over(run: Answer) -> bool:
+        show(run)
+        return Status(run["status"]).terminal
+
+    return wait_until(lambda: client.get_run(run_id), is_over)
 
 
 def _ending(run: dict[str, Any]) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
 from keystroke.clock import rfc3339
 from keystroke.domain.actor import Actor
 from keystroke.domain.trigger_event import BACKFILL
 
 BackfillStatus = Literal["running", "completed", "canceled", "failed"]
-BACKFILL_STATUSES: Final = get_args(BackfillStatus)
 #: Times that one backfill may have.
 MOST_TIMES: Final = 10_000
 #: Its runs come after all others that wait.

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal, Protocol, get_args
+from typing import Any, Final, Literal, Protocol
 
 from keystroke.clock import rfc3339
 from keystroke.domain.source import UNTIL_RESUMED
 
 HealthStatus = Literal["ok", "unhealthy", "paused", "disabled", "retired"]
-HEALTH_STATUSES: Final = get_args(HealthStatus)
 #: Failures in a row from which on a source that does not say so itself is unhealthy.
 UNHEALTHY_AFTER: Final = 3
 

@@ -6,8 +6,9 @@ import click
 
 from keystroke.cli.inputs import read_moment
 from keystroke.cli.options import project_option, remote_options
+from keystroke.cli.retrying import wait_until
 from keystroke.cli.session import session_of
-from keystroke.cli.triggering import trigger_argument, triggers_of, wait_until
+from keystroke.cli.triggering import trigger_argument, triggers_of
 
 
 @click.command("backfill")

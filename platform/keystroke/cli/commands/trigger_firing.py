@@ -9,8 +9,9 @@ import click
 from keystroke.cli.inputs import read_json
 from keystroke.cli.options import Decorated, project_option, remote_options
 from keystroke.cli.printable import printable
+from keystroke.cli.retrying import Answer, wait_until
 from keystroke.cli.session import session_of
-from keystroke.cli.triggering import Answer, trigger_argument, triggers_of, wait_until
+from keystroke.cli.triggering import trigger_argument, triggers_of
 from keystroke.domain.states import Status
 
 #: Seconds that a dry run waits for the tick of a poll: less than the client waits for its answer.
